@@ -1,0 +1,51 @@
+# Everything from a bare clone. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+DATABASE ?= sqlite:///amcash.db
+WORKERS ?= 2
+
+.PHONY: help setup run test check torture bench format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## the environment: afterwards .venv/bin/amcash works
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: setup ## a sandbox with the sample programme on port 8080, and curl lines to paste
+	$(BIN)/amcash serve --sandbox --programme sample-programme.toml --database $(DATABASE) --port $(PORT)
+
+test: setup ## the fast suite
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
+
+EXAMPLES ?= 20000
+SEED ?= $(shell $(PYTHON) -c 'import random; print(random.randrange(10**9))')
+
+torture: setup ## the long campaign: EXAMPLES stories against the naive model, the SEED printed
+	@echo "SEED=$(SEED) EXAMPLES=$(EXAMPLES)"
+	AMCASH_MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/model --hypothesis-seed=$(SEED)
+
+bench: setup ## redemptions beside echoes, medians and ratios (needs wrk)
+	$(BIN)/python bench/redemptions.py
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the files as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and caches; never a ledger
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -1,0 +1,42 @@
+"""The three boundaries between days, each a named function of a time (R-TIME-2). Only here does a zone matter.
+
+Days follow the wall clock of the programme's zone through both daylight-saving nights (R-TIME-3).
+"""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from amcash.domain.vocabulary import Programme
+
+
+def cap_day(now: datetime, programme: Programme) -> date:
+    """Return the day whose cap a redemption at `now` counts against; it starts at 03:00 [known]."""
+    return _day(now, programme.zone, programme.cap_day_starts)
+
+
+def file_day(now: datetime, programme: Programme) -> date:
+    """Return the day in whose reconciliation file a transaction at `now` stands; it starts at 00:00 [known]."""
+    return _day(now, programme.zone, programme.file_day_starts)
+
+
+def reversal_closes(redeemed_at: datetime, programme: Programme) -> datetime:
+    """Return the last moment at which a redemption made at `redeemed_at` can be reversed.
+
+    03:00:00 on the calendar day after the redemption's calendar day, that moment included: the library turns
+    away what is attempted *after* 3:00 AM (`0080`).
+    """
+    next_day = redeemed_at.astimezone(programme.zone).date() + timedelta(days=1)
+    return datetime.combine(next_day, programme.reversal_until, programme.zone)
+
+
+def local(now: datetime, programme: Programme) -> datetime:
+    """Return `now` on the programme's wall clock (R-WIRE-7)."""
+    return now.astimezone(programme.zone)
+
+
+def _day(now: datetime, zone: ZoneInfo, starts: time) -> date:
+    here = now.astimezone(zone)
+    today = here.date()
+    # A start that the clock shows twice counts the first time; one that it jumps over counts at the jump.
+    begun = here.time() >= starts or datetime.combine(today, starts, zone).timestamp() <= now.timestamp()
+    return today if begun else today - timedelta(days=1)

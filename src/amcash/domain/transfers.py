@@ -1,0 +1,164 @@
+"""Transfers of miles between accounts, and the chain that joins a collector's: the only home of both.
+
+A transfer takes from one account what it gives to another, so books balance by construction (R-LED-1).
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from amcash.domain.vocabulary import (
+    Cents,
+    Collector,
+    CollectorNumber,
+    ConfirmationNumber,
+    Miles,
+    SponsorCode,
+    Units,
+    Wallet,
+)
+
+NO_CHAIN = bytes(32)
+"""What the first transfer of a collector follows."""
+
+PROGRAMME_ISSUED = "programme:issued"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Kind(StrEnum):
+    """Why miles moved (R-LED-1)."""
+
+    OPENING = "opening"
+    CREDIT = "credit"
+    REDEMPTION = "redemption"
+    REVERSAL = "reversal"
+    CANCELLATION = "cancellation"
+    ADJUSTMENT = "adjustment"
+
+
+def wallet_account(number: CollectorNumber, wallet: Wallet) -> str:
+    """Return the name of a collector's account (R-LED-2)."""
+    return f"collector:{number}:{wallet}"
+
+
+def redeemed_account(sponsor: SponsorCode) -> str:
+    """Return the name of the account that holds what was redeemed at a sponsor (R-LED-2)."""
+    return f"sponsor:{sponsor}:redeemed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """`miles` from `source` to `target`: it balances, or it cannot exist.
+
+    Raises:
+        ValueError: not a positive number of miles, or both accounts are one.
+    """
+
+    source: str
+    target: str
+    miles: Miles
+
+    def __post_init__(self) -> None:
+        if self.miles <= 0:
+            raise ValueError(f"a transfer moves a positive number of miles, not {self.miles}")
+        if self.source == self.target:
+            raise ValueError(f"a transfer needs two accounts, not {self.source} twice")
+
+    def opposite(self) -> "Transfer":
+        """Return the transfer that undoes this one."""
+        return Transfer(self.target, self.source, self.miles)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What stood behind a transfer: the till's words and the terms of a redemption, or an operator's reason."""
+
+    confirmation: ConfirmationNumber | None = None
+    sponsor: SponsorCode | None = None
+    store: str | None = None
+    device: str | None = None
+    trace: str | None = None
+    acquirer: str | None = None
+    vendor: str | None = None
+    units: Units | None = None
+    cents: Cents | None = None
+    unit_miles: Miles | None = None
+    unit_cents: Cents | None = None
+    offer_id: str | None = None
+    cap_day: date | None = None
+    """The day of the cap that was used, or to which the allowance was given back; None when none was."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transfer in its place in the ledger: numbered for its collector, with the balance it left, and chained."""
+
+    collector: CollectorNumber
+    seq: int
+    kind: Kind
+    wallet: Wallet
+    transfer: Transfer
+    balance: Miles
+    at: datetime
+    context: Context
+    previous: bytes
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 that the collector's next transfer carries as `previous` (R-LED-3).
+
+        Over `previous` and then, joined with U+001F, in this order: collector, seq, kind, wallet, source, target,
+        miles, balance, at (microseconds since 1970 UTC), and the fields of Context in their order; None is empty.
+        """
+        words = [
+            self.collector,
+            str(self.seq),
+            self.kind,
+            self.wallet,
+            self.transfer.source,
+            self.transfer.target,
+            str(self.transfer.miles),
+            str(self.balance),
+            str(microseconds(self.at)),
+        ]
+        for name in _CONTEXT_FIELDS:
+            value = getattr(self.context, name)
+            words.append("" if value is None else str(value))
+        return hashlib.sha256(self.previous + "\x1f".join(words).encode()).digest()
+
+
+_CONTEXT_FIELDS = tuple(item.name for item in fields(Context))
+
+
+def next_entry(
+    collector: Collector, kind: Kind, wallet: Wallet, transfer: Transfer, at: datetime, context: Context
+) -> Entry:
+    """Return `transfer` as the collector's next entry: numbered, with the balance it leaves."""
+    account = wallet_account(collector.number, wallet)
+    assert account in {transfer.source, transfer.target}
+    balance = collector.cash if wallet is Wallet.CASH else collector.dream
+    change = transfer.miles if transfer.target == account else -transfer.miles
+    return Entry(
+        collector=collector.number,
+        seq=collector.transfers + 1,
+        kind=kind,
+        wallet=wallet,
+        transfer=transfer,
+        balance=Miles(balance + change),
+        at=at,
+        context=context,
+        previous=collector.chain,
+    )
+
+
+def microseconds(at: datetime) -> int:
+    """Return a time as whole microseconds since 1970 UTC: how the ledger keeps it."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(number: int) -> datetime:
+    """Return the time that `microseconds` made a number of."""
+    return _EPOCH + number * _MICROSECOND

@@ -1,0 +1,1 @@
+"""HTTP in and out; the only place where a failure becomes a response."""

@@ -1,0 +1,133 @@
+"""The route table: every path there is, and what answers it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from amcash.access.tokens import Tokens
+from amcash.domain.codes import Code, Endpoint
+from amcash.domain.commands import Echo
+from amcash.domain.vocabulary import Register, SponsorCode
+from amcash.edge import oauth, openapi
+from amcash.edge.metrics import Metrics
+from amcash.edge.pipeline import Decide, Envelope, Pipeline
+from amcash.ledger.settle import Clock
+from amcash.service import Service
+from amcash.wire.messages import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the edge stands on."""
+
+    service: Service
+    tokens: Tokens
+    register: Callable[[], Register]
+    clock: Clock
+    metrics: Metrics
+    address: str
+    log_requests: bool
+
+
+def make_app(edge: Edge) -> ASGIApp:
+    """Return the whole of HTTP as one ASGI application."""
+    service = edge.service
+    decide: dict[Endpoint, Decide] = {
+        Endpoint.ECHO: service.echo,
+        Endpoint.INQUIRE: service.inquire,
+        Endpoint.REDEEM: service.redeem,
+        Endpoint.REVERSE: service.reverse,
+    }
+    calls = [
+        Route(
+            f"/checkout/amcash/{endpoint}",
+            Pipeline(
+                endpoint,
+                decide[endpoint],
+                edge.tokens,
+                edge.register,
+                edge.clock,
+                edge.metrics,
+                log_requests=edge.log_requests,
+            ),
+            methods=["POST"],
+        )
+        for endpoint in Endpoint
+    ]
+    token_endpoint = oauth.TokenEndpoint(edge.tokens, edge.register, edge.clock, edge.metrics)
+    document = openapi.document(edge.address)
+    metadata = oauth.metadata(edge.address)
+
+    async def jwks(_request: Request) -> Response:
+        return _json({"keys": edge.tokens.public_keys(edge.clock())})
+
+    async def server_metadata(_request: Request) -> Response:
+        return _json(metadata)
+
+    async def openapi_document(_request: Request) -> Response:
+        return _json(document)
+
+    async def docs(_request: Request) -> Response:
+        return Response(openapi.docs_page(), media_type="text/html")
+
+    async def healthz(_request: Request) -> Response:
+        return _json({"status": "alive"})
+
+    async def readyz(_request: Request) -> Response:
+        decision = await service.echo(Echo({}, SponsorCode("")))
+        if decision.outcome.code is Code.APPROVED:
+            return _json({"status": "ready"})
+        return _json({"status": "the ledger takes no writes"}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(edge.metrics.text(), media_type=edge.metrics.content_type)
+
+    app = Starlette(
+        routes=[
+            *calls,
+            Route("/oauth/token", token_endpoint, methods=["POST"]),
+            Route("/.well-known/jwks.json", jwks),
+            Route("/.well-known/oauth-authorization-server", server_metadata),
+            Route("/openapi.json", openapi_document),
+            Route("/docs", docs),
+            Mount("/docs/static", StaticFiles(directory=openapi.static_folder())),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        exception_handlers={HTTPException: _problem, Exception: _broken},
+    )
+    app.router.redirect_slashes = False
+    return Envelope(app)
+
+
+def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    """Answer what no route answers: RFC 9457."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    problem = Problem(title=status.phrase, status=status.value)
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=status,
+        headers=error.headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    problem = Problem(title=status.phrase, status=status.value)
+    return Response(msgspec.json.encode(problem), status_code=status, media_type="application/problem+json")

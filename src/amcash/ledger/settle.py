@@ -1,0 +1,112 @@
+"""One batch, one transaction: load, decide, append, commit. No answer leaves before the commit has returned.
+
+The way of a redemption runs through here; the lane calls it with whatever has gathered.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from amcash.domain.book import Ask, Needs
+from amcash.domain.commands import Command
+from amcash.domain.outcomes import Decision
+from amcash.domain.vocabulary import ConfirmationNumber, Register
+from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError
+
+log = logging.getLogger(__name__)
+
+CONFIRMATION_DIGITS = 16
+BUSY_RETRIES_MAX = 2
+
+Clock = Callable[[], datetime]
+Settled = Decision | StoreError
+
+
+def draw_confirmation() -> ConfirmationNumber:
+    """Draw a confirmation number: 16 decimal digits from the system's randomness (R-CONF-1)."""
+    return ConfirmationNumber(f"{secrets.randbelow(10**CONFIRMATION_DIGITS):0{CONFIRMATION_DIGITS}}")
+
+
+class Settler:
+    """Settles batches of commands on one connection; used by one thread.
+
+    Args:
+        store: the connection.
+        register: gives the register in force.
+        clock: gives the time; asked once the transaction has begun, so that waiting for a lock never ages a decision.
+        on_commit: told how long each transaction took, in seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        register: Callable[[], Register],
+        clock: Clock,
+        on_commit: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        self._store = store
+        self._register = register
+        self._clock = clock
+        self._on_commit = on_commit
+
+    def settle(self, commands: Sequence[Command]) -> list[Settled]:
+        """Decide and write `commands` in order, in one transaction, and return a decision or a failure for each.
+
+        A lock held by someone else is waited for a counted number of times. Where a row was refused, or a rule
+        failed an assertion, each command is tried alone, so that only the poisoned one fails (invariant 4).
+        """
+        failure: StoreError = StoreError("not tried")
+        for _ in range(1 + BUSY_RETRIES_MAX):
+            try:
+                return list(self._transaction(commands))
+            except StoreBusyError as error:
+                failure = error
+            except StoreConflictError as error:
+                return _one_by_one(self.settle, commands, error)
+            except StoreError as error:
+                failure = error
+                break
+            except Exception as error:
+                log.exception("a batch of %d commands broke a rule", len(commands))
+                return _one_by_one(self.settle, commands, StoreError(f"{type(error).__name__} while deciding"))
+        log.error("the ledger did not take a batch", extra={"why": str(failure), "commands": len(commands)})
+        return [failure] * len(commands)
+
+    def consult(self, commands: Sequence[Command]) -> list[Settled]:
+        """Decide `commands` on one snapshot and write nothing: for inquiries, on a reader's connection."""
+        try:
+            with self._store.read() as session:
+                asks, register = self._asks(commands)
+                book = session.load(Needs.of(asks, register))
+            return [book.decide(ask, register) for ask in asks]
+        except StoreError as error:
+            log.error("the ledger could not be read", extra={"why": str(error)})  # noqa: TRY400 -- a sentence is enough
+            return [error] * len(commands)
+        except Exception as error:
+            log.exception("%d inquiries broke a rule", len(commands))
+            return _one_by_one(self.consult, commands, StoreError(f"{type(error).__name__} while deciding"))
+
+    def _transaction(self, commands: Sequence[Command]) -> list[Decision]:
+        began = time.perf_counter()
+        with self._store.write() as session:
+            asks, register = self._asks(commands)
+            book = session.load(Needs.of(asks, register))
+            decisions = [book.decide(ask, register) for ask in asks]
+            session.append(book)
+        self._on_commit(time.perf_counter() - began)
+        return decisions
+
+    def _asks(self, commands: Sequence[Command]) -> tuple[list[Ask], Register]:
+        now = self._clock()
+        return [Ask(command, now, draw_confirmation()) for command in commands], self._register()
+
+
+def _one_by_one(
+    settle: Callable[[Sequence[Command]], list[Settled]], commands: Sequence[Command], error: StoreError
+) -> list[Settled]:
+    if len(commands) == 1:
+        log.error("one command could not be settled", extra={"why": str(error)})
+        return [error]
+    return [settle([command])[0] for command in commands]

@@ -1,0 +1,160 @@
+-- The ledger. Every table about a collector has the collector number first in its primary key (invariant 5).
+-- Times are whole microseconds since 1970 UTC; days are ISO dates in the programme's zone.
+
+CREATE TABLE collector (
+    number            TEXT    NOT NULL PRIMARY KEY,
+    active            INTEGER NOT NULL CHECK (active IN (0, 1)),
+    show_balances     INTEGER NOT NULL CHECK (show_balances IN (0, 1)),
+    allow_redemption  INTEGER NOT NULL CHECK (allow_redemption IN (0, 1)),
+    cash              INTEGER NOT NULL CHECK (cash >= 0),       -- R-LED-4
+    dream             INTEGER NOT NULL CHECK (dream >= 0),
+    transfers         INTEGER NOT NULL CHECK (transfers >= 0),  -- the number of the last one
+    chain             BLOB    NOT NULL CHECK (length(chain) = 32)
+) STRICT, WITHOUT ROWID;
+
+-- Append-only (R-LED-1): nothing is ever updated or deleted here, and the triggers below see to it.
+CREATE TABLE transfer (
+    collector     TEXT    NOT NULL,
+    seq           INTEGER NOT NULL CHECK (seq >= 1),
+    kind          TEXT    NOT NULL
+        CHECK (kind IN ('opening', 'credit', 'redemption', 'reversal', 'cancellation', 'adjustment')),
+    wallet        TEXT    NOT NULL CHECK (wallet IN ('cash', 'dream')),
+    source        TEXT    NOT NULL,
+    target        TEXT    NOT NULL CHECK (target <> source),
+    miles         INTEGER NOT NULL CHECK (miles > 0),
+    balance       INTEGER NOT NULL CHECK (balance >= 0),
+    at            INTEGER NOT NULL,
+    confirmation  TEXT,
+    sponsor       TEXT,
+    store         TEXT,
+    device        TEXT,
+    trace         TEXT,
+    acquirer      TEXT,
+    vendor        TEXT,
+    units         INTEGER,
+    cents         INTEGER,
+    unit_miles    INTEGER,
+    unit_cents    INTEGER,
+    offer_id      TEXT,
+    cap_day       TEXT,
+    reason        TEXT,
+    previous      BLOB    NOT NULL CHECK (length(previous) = 32),
+    PRIMARY KEY (collector, seq)
+) STRICT, WITHOUT ROWID;
+
+-- One redemption a confirmation number (R-CONF-1), and at most one reversal or cancellation of it (R-REV-1).
+CREATE UNIQUE INDEX transfer_by_confirmation
+    ON transfer (collector, confirmation, (kind <> 'redemption')) WHERE confirmation IS NOT NULL;
+
+CREATE TRIGGER transfer_is_never_updated BEFORE UPDATE ON transfer
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-LED-4: the primary key alone allows a gap
+WHEN NEW.seq > 1
+    AND NOT EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq - 1)
+BEGIN SELECT RAISE(ABORT, 'a transfer must follow the one before'); END;
+CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+CREATE TABLE daily_use (
+    collector  TEXT    NOT NULL,
+    cap_day    TEXT    NOT NULL,
+    cents      INTEGER NOT NULL CHECK (cents >= 0),
+    PRIMARY KEY (collector, cap_day)
+) STRICT, WITHOUT ROWID;
+
+-- What was answered, under its idempotency key (R-IDEM-6): the request as it was sent and the outcome, as JSON.
+CREATE TABLE outcome (
+    collector     TEXT    NOT NULL,
+    sponsor       TEXT    NOT NULL,
+    endpoint      TEXT    NOT NULL,
+    key           TEXT    NOT NULL,
+    digest        BLOB    NOT NULL CHECK (length(digest) = 32),
+    at            INTEGER NOT NULL,
+    code          TEXT    NOT NULL,
+    confirmation  TEXT,
+    request       TEXT    NOT NULL,
+    answer        TEXT    NOT NULL,
+    PRIMARY KEY (collector, sponsor, endpoint, key)
+) STRICT;
+
+-- The delivery of an approval (R-DLV-1): its place; the delivery mechanism fills it.
+CREATE TABLE delivery (
+    collector     TEXT    NOT NULL,
+    confirmation  TEXT    NOT NULL,
+    state         TEXT    NOT NULL CHECK (state IN ('open', 'delivered', 'cancelled')),
+    open_until    INTEGER NOT NULL,
+    PRIMARY KEY (collector, confirmation)
+) STRICT, WITHOUT ROWID;
+
+-- Written by the probe behind echo and readiness (R-ECHO-1).
+CREATE TABLE heartbeat (
+    only  INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    at    INTEGER NOT NULL
+) STRICT;
+INSERT INTO heartbeat VALUES (1, 0);
+
+-- The register: all that operators configure. Read whole; its version says when to read it again.
+CREATE TABLE register_version (
+    only     INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    version  INTEGER NOT NULL
+) STRICT;
+INSERT INTO register_version VALUES (1, 0);
+
+CREATE TABLE programme (
+    only               INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    name               TEXT    NOT NULL,
+    timezone           TEXT    NOT NULL,
+    currency           TEXT    NOT NULL,
+    cap_day_starts     TEXT    NOT NULL,
+    file_day_starts    TEXT    NOT NULL,
+    reversal_until     TEXT    NOT NULL,
+    daily_cap_cents    INTEGER NOT NULL,
+    over_request       TEXT    NOT NULL,
+    check_digit        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE offer (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    type            TEXT    NOT NULL,
+    unit_miles      INTEGER NOT NULL CHECK (unit_miles > 0),
+    unit_cents      INTEGER NOT NULL CHECK (unit_cents > 0),
+    description_en  TEXT    NOT NULL,
+    description_fr  TEXT    NOT NULL,
+    available       INTEGER NOT NULL,
+    sponsor         TEXT,
+    valid_from      INTEGER,
+    valid_until     INTEGER
+) STRICT;
+
+CREATE TABLE sponsor (
+    code          TEXT NOT NULL PRIMARY KEY,
+    name          TEXT NOT NULL,
+    vendor_ids    TEXT NOT NULL,  -- JSON arrays of strings
+    acquirer_ids  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE client (
+    id        TEXT    NOT NULL PRIMARY KEY,
+    sponsors  TEXT    NOT NULL,  -- a JSON array of sponsor codes
+    disabled  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE client_secret (
+    client      TEXT    NOT NULL,
+    digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+    created_at  INTEGER NOT NULL,
+    sandbox     INTEGER NOT NULL,  -- from a programme file: live only in a sandbox
+    PRIMARY KEY (client, digest)
+) STRICT;
+
+CREATE TABLE signing_key (
+    kid         TEXT    NOT NULL PRIMARY KEY,
+    jwk         TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    retired_at  INTEGER
+) STRICT;
+
+CREATE TABLE outage (
+    only   INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    until  INTEGER
+) STRICT;

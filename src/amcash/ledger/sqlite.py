@@ -1,0 +1,356 @@
+"""The ledger in one SQLite file, through apsw: WAL, `synchronous=FULL`, one writer and readers beside it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from amcash.domain.book import Book, Needs
+from amcash.domain.commands import OutcomeKey
+from amcash.domain.outcomes import Recorded
+from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
+from amcash.domain.vocabulary import Cents, Collector, CollectorNumber, ConfirmationNumber, Redemption
+from amcash.ledger import migrations
+from amcash.ledger.records import outcome_from, outcome_text, request_text
+from amcash.ledger.store import (
+    StoreBusyError,
+    StoreConflictError,
+    StoreError,
+    StoreUnusableError,
+    Value,
+)
+
+SQLITE_OLDEST = (3, 51, 3)
+"""Older ones can corrupt a database in WAL mode that has two connections (the WAL-reset bug, since 3.7.0)."""
+
+APPLICATION_ID = 0x616D6373
+"""'amcs' in the file's header: this SQLite file is an amcash ledger."""
+
+BUSY_TIMEOUT_MS = 2_000
+WAL_PAGES_BEFORE_CHECKPOINT = 4_000
+
+_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
+_REDEMPTION = "kind, sponsor, at, cap_day, units, miles, cents, unit_miles, unit_cents, offer_id"
+_TRANSFER = (
+    "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
+    "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
+)
+_SELECT_COLLECTOR = f"SELECT {_COLLECTOR} FROM collector WHERE number = ?"
+_SELECT_USED = "SELECT cents FROM daily_use WHERE collector = ? AND cap_day = ?"
+_SELECT_OUTCOME = "SELECT digest, answer FROM outcome WHERE collector = ? AND sponsor = ? AND endpoint = ? AND key = ?"
+_SELECT_REDEMPTION = f"SELECT {_REDEMPTION} FROM transfer WHERE collector = ? AND confirmation = ?"
+_INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES ({', '.join('?' * 24)})"
+_INSERT_OUTCOME = "INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPSERT_COLLECTOR = (
+    f"INSERT INTO collector ({_COLLECTOR}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE "
+    "SET cash = excluded.cash, dream = excluded.dream, transfers = excluded.transfers, chain = excluded.chain"
+)
+_UPSERT_USED = (
+    "INSERT INTO daily_use VALUES (?, ?, ?) ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents"
+)
+
+
+class SqliteStore:
+    """One connection to a ledger file.
+
+    Raises:
+        StoreUnusableError: at opening, with a sentence that says what is wrong and what to do.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        _refuse_old_sqlite()
+        self._path = path
+        self._connection = _open(path, create=create)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date and return the names of the migrations that ran.
+
+        Raises:
+            StoreUnusableError: the schema is a newer program's.
+        """
+        latest = migrations.known("sqlite")[-1].number
+        if self._connection.pragma("user_version") == latest:
+            with self.read() as session:  # nothing to run: take no writer's lock, only look at the checksums
+                migrations.pending(session, "sqlite")
+            return []
+        with self.write() as session:
+            names = migrations.apply(session, "sqlite")
+            session.run(f"PRAGMA user_version = {latest}")
+        return names
+
+    @contextmanager
+    def write(self) -> Iterator["_SqliteSession"]:
+        """Open a write transaction: SQLite's one writer's lock from the first moment to the commit."""
+        with _translated(), _transaction(self._connection, "BEGIN IMMEDIATE"):
+            yield _SqliteSession(self._connection)
+
+    @contextmanager
+    def read(self) -> Iterator["_SqliteSession"]:
+        """Open a read transaction on one snapshot."""
+        with _translated(), _transaction(self._connection, "BEGIN"):
+            yield _SqliteSession(self._connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class _SqliteSession:
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+
+    def run(self, sql: str, *values: Value) -> Iterator[tuple[Any, ...]]:
+        return self._execute(sql, values)
+
+    def run_many(self, sql: str, rows: list[tuple[Value, ...]]) -> None:
+        self._executemany(sql, rows)
+
+    def load(self, needs: Needs) -> Book:
+        book = Book()
+        for number in needs.collectors:
+            for row in self._execute(_SELECT_COLLECTOR, (number,)):
+                book.collectors[number] = _collector(row)
+        for number, day in needs.cap_days:
+            for (cents,) in self._execute(_SELECT_USED, (number, day.isoformat())):
+                book.used[number, day] = Cents(cents)
+        for key in needs.keys:
+            for row in self._execute(_SELECT_OUTCOME, key):
+                book.recorded[key] = _recorded(key, row)
+        for number, confirmation in needs.redemptions:
+            redemption = self._redemption(number, confirmation)
+            if redemption is not None:
+                book.redemptions[number, confirmation] = redemption
+        return book
+
+    def _redemption(self, number: CollectorNumber, confirmation: ConfirmationNumber) -> Redemption | None:
+        found: Redemption | None = None
+        closed = False
+        for kind, sponsor, at, cap_day, *terms in self._execute(_SELECT_REDEMPTION, (number, confirmation)):
+            if kind == Kind.REDEMPTION:
+                found = Redemption(
+                    number, confirmation, sponsor, from_microseconds(at), date.fromisoformat(cap_day), *terms
+                )
+            else:
+                closed = True
+        return found.close() if found is not None and closed else found
+
+    def append(self, book: Book) -> None:
+        if book.probed_at is not None:
+            self._execute("UPDATE heartbeat SET at = ?", (microseconds(book.probed_at),))
+        if book.entries:
+            self._executemany(_INSERT_TRANSFER, map(_transfer_row, book.entries))
+        if book.outcomes:
+            self._executemany(_INSERT_OUTCOME, map(_outcome_row, book.outcomes))
+        if book.changed:
+            self._executemany(_UPSERT_COLLECTOR, (_collector_row(book.collectors[number]) for number in book.changed))
+        if book.changed_days:
+            self._executemany(
+                _UPSERT_USED,
+                ((number, day.isoformat(), book.used[number, day]) for number, day in book.changed_days),
+            )
+
+
+def _collector(row: tuple[Any, ...]) -> Collector:
+    number, active, shows, allows, cash, dream, transfers, chain = row
+    return Collector(number, bool(active), bool(shows), bool(allows), cash, dream, transfers, chain)
+
+
+def _collector_row(item: Collector) -> tuple[Value, ...]:
+    return (
+        item.number,
+        int(item.active),
+        int(item.show_balances),
+        int(item.allow_redemption),
+        item.cash,
+        item.dream,
+        item.transfers,
+        item.chain,
+    )
+
+
+def _recorded(key: OutcomeKey, row: tuple[Any, ...]) -> Recorded:
+    digest, answer = row
+    return Recorded(key, digest, None, outcome_from(answer))
+
+
+def _transfer_row(entry: Entry) -> tuple[Value, ...]:
+    context = entry.context
+    return (
+        entry.collector,
+        entry.seq,
+        entry.kind,
+        entry.wallet,
+        entry.transfer.source,
+        entry.transfer.target,
+        entry.transfer.miles,
+        entry.balance,
+        microseconds(entry.at),
+        context.confirmation,
+        context.sponsor,
+        context.store,
+        context.device,
+        context.trace,
+        context.acquirer,
+        context.vendor,
+        context.units,
+        context.cents,
+        context.unit_miles,
+        context.unit_cents,
+        context.offer_id,
+        None if context.cap_day is None else context.cap_day.isoformat(),
+        context.reason,
+        entry.previous,
+    )
+
+
+def _outcome_row(item: Recorded) -> tuple[Value, ...]:
+    outcome = item.outcome
+    assert item.command is not None
+    return (
+        *item.key,
+        item.digest,
+        microseconds(outcome.at),
+        outcome.code,
+        outcome.confirmation,
+        request_text(item.command),
+        outcome_text(outcome),
+    )
+
+
+# --- opening -------------------------------------------------------------------------------------------------------
+
+
+def _refuse_old_sqlite() -> None:
+    have = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if have < SQLITE_OLDEST:
+        raise StoreUnusableError(
+            f"SQLite {'.'.join(map(str, have))} can corrupt a ledger (the WAL-reset bug); "
+            f"{'.'.join(map(str, SQLITE_OLDEST))} or newer is needed: pip install --upgrade apsw"
+        )
+
+
+def _open(path: Path, *, create: bool) -> apsw.Connection:
+    if not path.exists():
+        if not create:
+            raise StoreUnusableError(
+                f"there is no ledger at {path}; `amcash migrate --database sqlite:///{path}` makes one"
+            )
+        if not path.parent.is_dir():
+            raise StoreUnusableError(f"the folder {path.parent} does not exist, so no ledger can be made there")
+    elif not path.is_file():
+        raise StoreUnusableError(f"{path} is not a file, so it cannot be a ledger")
+    try:
+        return _connect(path, create=create)
+    except apsw.NotADBError:
+        raise StoreUnusableError(
+            f"{path} is not an SQLite database; nothing in it was changed. Name another file with --database"
+        ) from None
+    except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, PermissionError):
+        raise StoreUnusableError(
+            f"{path} cannot be opened for writing; check the permissions of the file and of its folder"
+        ) from None
+    except apsw.FullError:
+        raise StoreUnusableError(f"no space is left on the disk that holds {path}") from None
+    except apsw.BusyError:
+        raise StoreUnusableError(f"{path} is locked by another program; stop it, or wait, and try again") from None
+    except apsw.Error as error:
+        raise StoreUnusableError(f"{path} cannot be used: {error}") from None
+
+
+def _connect(path: Path, *, create: bool) -> apsw.Connection:
+    if create and not path.exists():
+        # The ledger holds signing keys: for its owner's eyes only. SQLite gives -wal and -shm the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(path)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    _refuse_strangers_database(connection, path)
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "recursive_triggers = ON",  # so that REPLACE, too, meets the triggers that keep the ledger append-only
+        "cache_size = -65536",
+        f"wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}",
+    ):
+        for _ in connection.execute(f"PRAGMA {pragma}"):
+            pass
+    return connection
+
+
+def _refuse_strangers_database(connection: apsw.Connection, path: Path) -> None:
+    application_id = connection.pragma("application_id")
+    if application_id == APPLICATION_ID:
+        return
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if application_id != 0 or tables:
+        raise StoreUnusableError(
+            f"{path} is an SQLite database of another program, not an amcash ledger; nothing in it was changed"
+        )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+class ServerLock:
+    """Held by the one server of a ledger file: a second one must not start.
+
+    Raises:
+        StoreUnusableError: another server holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        lock_path = path.with_name(path.name + ".lock")
+        try:
+            self._descriptor = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnusableError(f"{lock_path} cannot be made: {error.strerror}") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise StoreUnusableError(
+                f"{path} is already served by another `amcash serve`; one SQLite ledger has one server. "
+                "Stop it first, or give this one another --database"
+            ) from None
+
+    def release(self) -> None:
+        """Let another server start; the kernel does so too when the process dies."""
+        os.close(self._descriptor)
+
+
+# --- transactions and errors ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except apsw.BusyError as error:
+        raise StoreBusyError("the ledger is locked by another program") from error
+    except apsw.ConstraintError as error:
+        raise StoreConflictError(f"the ledger refused a row: {error}") from error
+    except apsw.ReadOnlyError as error:
+        raise StoreError("the ledger file is read-only") from error
+    except apsw.FullError as error:
+        raise StoreError("no space is left on the ledger's disk") from error
+    except apsw.Error as error:
+        raise StoreError(f"the ledger cannot be used: {error}") from error

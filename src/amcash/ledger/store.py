@@ -1,0 +1,60 @@
+"""The port: what a store must do for the service, and the errors it may raise. No driver's error passes this border."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from amcash.domain.book import Book, Needs
+
+Value = str | int | bytes | None
+
+
+class StoreError(Exception):
+    """Broken machinery: the transaction did not happen. The message is a sentence for an operator.
+
+    StoreError
+     ├─ StoreBusyError       someone else holds the lock: worth another try
+     ├─ StoreConflictError   a constraint of the schema refused a row: this command's fault, not its batchmates'
+     └─ StoreUnusableError   at opening: not a ledger, of a newer version, locked by a server, not writable
+    """
+
+
+class StoreBusyError(StoreError):
+    """Someone else held the lock for too long; nothing was done."""
+
+
+class StoreConflictError(StoreError):
+    """The database refused a row: a negative wallet, a double number, a second reversal (R-LED-4)."""
+
+
+class StoreUnusableError(StoreError):
+    """The database cannot be used at all; the message says what to do."""
+
+
+class Session(Protocol):
+    """What can be done inside one transaction."""
+
+    def load(self, needs: Needs) -> Book:
+        """Read the accounts that a batch needs; in a write transaction their rows are locked until its end."""
+
+    def append(self, book: Book) -> None:
+        """Write what the batch decided: transfers, outcomes, accounts."""
+
+    def run(self, sql: str, *values: Value) -> Iterator[tuple[Any, ...]]:
+        """Run one statement, `?` for each value, and stream its rows: for everything off the hot path."""
+
+    def run_many(self, sql: str, rows: list[tuple[Value, ...]]) -> None:
+        """Run one statement for each row of values."""
+
+
+class Store(Protocol):
+    """One connection to a ledger, used by one thread at a time."""
+
+    def write(self) -> AbstractContextManager[Session]:
+        """Open a transaction that may write; leaving it commits, durably; an exception rolls it back."""
+
+    def read(self) -> AbstractContextManager[Session]:
+        """Open a transaction that sees one state of the ledger and changes nothing."""
+
+    def close(self) -> None:
+        """Give the connection back."""

@@ -1,0 +1,90 @@
+"""Every setting and limit of the service, named, its unit last; read once from options and the environment.
+
+This file alone knows the `AMCASH_…` names and the defaults (surface.md).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A value that cannot be used; the message names the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force. `AMCASH_` and the name in capitals is each one's environment variable."""
+
+    database: str = "sqlite:///amcash.db"
+    host: str = "127.0.0.1"
+    port: int = field(default=8080, metadata={"least": 0, "most": 65_535})
+    workers: int = field(default=1, metadata={"least": 1, "most": 64})
+    sandbox: bool = False
+    programme: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    public_url: str = ""
+    """Where clients reach this service; empty: made from host and port. It is the `iss` of tokens."""
+    audience: str = "amcash"
+    """The `aud` of tokens."""
+    budget_ms: int = field(default=5_000, metadata={"least": 50, "most": 60_000})
+    """How long a request may take before it is answered `0008` (R-TIME-1)."""
+    delivery_grace_s: int = field(default=30, metadata={"least": 1, "most": 86_400})
+    outcome_retention_h: int = field(default=72, metadata={"least": 72, "most": 100_000})
+    token_lifetime_s: int = field(default=86_400, metadata={"least": 1, "most": 31_536_000})
+    batch_commands_max: int = field(default=256, metadata={"least": 1, "most": 10_000})
+    queue_commands_max: int = field(default=10_000, metadata={"least": 1, "most": 1_000_000})
+    tokens_cached_max: int = field(default=10_000, metadata={"least": 1, "most": 1_000_000})
+    register_poll_ms: int = field(default=250, metadata={"least": 10, "most": 900})
+    """How often a server looks for changes that commands made; they take effect within a second."""
+    shutdown_grace_s: int = field(default=10, metadata={"least": 1, "most": 600})
+    log_level: str = "info"
+    log_requests: bool = True
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], **options: str | float | bool | None) -> "Settings":
+        """Read the settings: an option first, then the environment, then the default.
+
+        Raises:
+            SettingsError: an unknown `AMCASH_…` name, or a value of the wrong kind or out of range.
+        """
+        values: dict[str, Any] = {}
+        known = {f"AMCASH_{item.name.upper()}": item for item in fields(cls)}
+        for name in environment:
+            if name.startswith("AMCASH_") and name not in known and not name.startswith("AMCASH_TEST_"):
+                raise SettingsError(f"{name} is not a setting; `amcash config` lists them")
+        for name, item in known.items():
+            given = options.get(item.name)
+            source = f"--{item.name.replace('_', '-')}" if given is not None else name
+            raw = given if given is not None else environment.get(name)
+            if raw is not None:
+                values[item.name] = _value(source, str(raw), item.type, item.metadata)
+        return cls(**values)
+
+    @property
+    def address(self) -> str:
+        """The base URL under which this service is known."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"{'https' if self.tls_cert else 'http'}://{self.host}:{self.port}"
+
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+def _value(source: str, raw: str, kind: object, limits: Mapping[str, int]) -> str | int | bool:
+    if kind is bool:
+        if raw.lower() not in _TRUE | _FALSE:
+            raise SettingsError(f"{source} must be true or false, not {raw!r}")
+        return raw.lower() in _TRUE
+    if kind is not int:
+        return raw
+    try:
+        number = int(raw)
+    except ValueError:
+        raise SettingsError(f"{source} must be a whole number, not {raw!r}") from None
+    if not limits["least"] <= number <= limits["most"]:
+        raise SettingsError(f"{source} must be from {limits['least']} to {limits['most']}, not {number}")
+    return number

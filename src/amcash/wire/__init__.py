@@ -1,0 +1,1 @@
+"""Bytes on one side, domain values on the other: pure."""

@@ -1,0 +1,131 @@
+"""Starting, stopping, and the trouble in between: a sentence and exit code 1, and nothing is damaged."""
+
+import json
+import stat
+from urllib.parse import urlsplit
+
+from api.serving import PROGRAMME, run_command, serving
+
+SERVE = ("serve", "--sandbox", "--port", "0", "--programme", str(PROGRAMME))
+
+
+def refused(result):
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip()
+
+
+def test_sigterm_drains_and_exits_0(own_server):
+    assert own_server.till().redeem().code == "0000"
+    assert own_server.stop() == 0
+
+
+def test_a_taken_port_is_a_sentence(own_server, tmp_path):
+    port = str(urlsplit(own_server.address).port)
+    other = f"sqlite:///{tmp_path}/other.db"
+    result = run_command(*SERVE[:2], "--port", port, *SERVE[4:], "--database", other, check=False)
+    assert f"cannot listen on 127.0.0.1:{port}" in refused(result)
+
+
+def test_a_second_server_on_one_ledger_refuses(own_server):
+    result = own_server.command(*SERVE, check=False)
+    assert "already served by another" in refused(result)
+    assert own_server.till().echo().code == "0000"
+
+
+def test_a_ledger_without_a_programme_is_a_sentence(tmp_path):
+    result = run_command("serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/empty.db", check=False)
+    assert "no programme has been loaded" in refused(result)
+
+
+def test_a_file_that_is_not_a_ledger_is_a_sentence_and_stays_as_it_was(tmp_path):
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"my shopping list\n" * 100)
+    result = run_command(*SERVE, "--database", f"sqlite:///{path}", check=False)
+    assert "not an SQLite database" in refused(result)
+    assert path.read_bytes() == b"my shopping list\n" * 100
+
+
+def test_more_workers_than_one_on_sqlite_is_a_sentence(tmp_path):
+    result = run_command(*SERVE, "--workers", "2", "--database", f"sqlite:///{tmp_path}/x.db", check=False)
+    assert "one writer" in refused(result)
+
+
+def test_an_unknown_setting_in_the_environment_is_a_sentence(tmp_path):
+    result = run_command(*SERVE, "--database", f"sqlite:///{tmp_path}/x.db", check=False, AMCASH_BUDGET_SECONDS="5")
+    assert "AMCASH_BUDGET_SECONDS is not a setting" in refused(result)
+
+
+def test_a_secret_in_a_file_is_refused_outside_a_sandbox(tmp_path):
+    result = run_command(
+        "serve", "--programme", str(PROGRAMME), "--port", "0", "--database", f"sqlite:///{tmp_path}/x.db", check=False
+    )
+    assert "secret" in refused(result)
+
+
+def test_a_secret_from_a_sandbox_file_does_not_work_in_production(tmp_path):
+    database = f"sqlite:///{tmp_path}/ledger.db"
+    run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
+    with serving(tmp_path, programme=None, database=database) as sandbox:
+        assert sandbox.token()
+    added = json.loads(
+        run_command("client", "add", "real", "--sponsor", "LOY1", "--json", "--database", database).stdout
+    )
+    with serving(tmp_path, programme=None, database=database, sandbox=False) as server:
+        assert server.token("real", added["secret"])
+        form = "grant_type=client_credentials&client_id=loy1-pos&client_secret=loy1-secret"
+        answer = server.send("POST", "/oauth/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        assert answer.status == 401
+
+
+def test_the_ledger_is_for_its_owners_eyes_only(own_server, tmp_path):
+    own_server.till().redeem()
+    for path in tmp_path.glob("ledger.db*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_what_a_command_changes_takes_effect_in_a_running_server(own_server):
+    till = own_server.till()
+    own_server.command("collector", "credit", "1051", "1000", "--reason", "goodwill")
+    assert till.inquire("1051").body["cashBalance"] == "1094"
+    own_server.command("collector", "set", "1051", "--inactive")
+    assert till.inquire("1051").code == "0002"
+
+
+def test_logs_are_json_lines_that_hold_no_collector_number_token_or_secret(own_server, tmp_path):
+    till = own_server.till()
+    till.redeem()
+    till.redeem("1006")
+    own_server.stop()
+    log = (tmp_path / "server.log").read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [line["code"] for line in requests] == ["0000", "0006"]
+    assert requests[0]["collector"] == "84*******06"
+    json_part = "\n".join(line for line in log.splitlines() if line.startswith("{"))
+    for hidden in ("84095202006", till.token, "loy1-secret"):
+        assert hidden not in json_part
+
+
+def test_metrics_count_requests_batches_commits_and_refusals(own_server):
+    till = own_server.till()
+    till.redeem()
+    till.redeem("1006")
+    text = own_server.send("GET", "/metrics").raw.decode()
+    assert 'amcash_requests_total{code="0000",endpoint="redeem"} 1.0' in text
+    assert 'amcash_refusals_total{endpoint="redeem",rule="R-ORDER-8"} 1.0' in text
+    assert 'amcash_batch_commands_count{lane="writes"} 2.0' in text
+    assert "amcash_commit_seconds_count 2.0" in text
+    assert 'amcash_queue_commands{lane="writes"} 0.0' in text
+
+
+def test_the_days_of_a_programme_cannot_change_once_there_are_redemptions(own_server, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text(PROGRAMME.read_text().replace('cap_day_starts = "03:00"', 'cap_day_starts = "04:00"'))
+    own_server.command("load", str(other), "--sandbox")
+    own_server.command("load", str(PROGRAMME), "--sandbox")
+    assert own_server.till().redeem().code == "0000"
+    result = own_server.command("load", str(other), "--sandbox", check=False)
+    assert "programme.cap_day_starts cannot change from 03:00:00" in refused(result)
+    own_server.command("load", str(PROGRAMME), "--sandbox")
+    assert json.loads(own_server.command("verify", "--json").stdout)["ok"]
