@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class QueueFullError(Exception):
-    """Nothing was done: more than `queue_commands_max` are waiting (R-TIME-1)."""
+    """Nothing was done: `queue_commands_max` are waiting (R-TIME-1), or the lane has stopped."""
 
 
 class BudgetOverError(Exception):
@@ -53,6 +53,7 @@ class Lane(Generic[Job, Result]):
         self._queue_commands_max = queue_commands_max
         self._on_batch = on_batch
         self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -61,6 +62,7 @@ class Lane(Generic[Job, Result]):
 
     def stop(self) -> None:
         """Finish what waits, and end the thread."""
+        self._stopped = True
         self._queue.put(None)
         self._thread.join()
 
@@ -79,7 +81,7 @@ class Lane(Generic[Job, Result]):
             QueueFullError: nothing was done.
             BudgetOverError: whether anything was done is not known yet.
         """
-        if self._queue.qsize() >= self._queue_commands_max:
+        if self._stopped or self._queue.qsize() >= self._queue_commands_max:
             raise QueueFullError
         loop = asyncio.get_running_loop()
         waiting: _Waiting[Job, Result] = _Waiting(job, loop.create_future())

@@ -4,6 +4,7 @@ Every change raises the register's version in the same transaction, so that runn
 """
 
 import json
+import logging
 import threading
 from collections.abc import Iterable
 from datetime import datetime, time
@@ -25,6 +26,8 @@ from amcash.domain.vocabulary import (
     Terms,
 )
 from amcash.ledger.store import Session, Store, StoreError
+
+log = logging.getLogger(__name__)
 
 SECRETS_LIVE_MAX = 2
 """Two secrets of a client may be live, so that rotation cuts nobody off (R-AUTH-2)."""
@@ -307,3 +310,5 @@ class Watch:
                 self.look()
             except StoreError:
                 continue  # the lane and the readiness probe report it; the register in hand stays in force
+            except Exception:
+                log.exception("the register cannot be read; the one in hand stays in force")

@@ -31,7 +31,8 @@ SQLITE_OLDEST = (3, 51, 3)
 APPLICATION_ID = 0x616D6373
 """'amcs' in the file's header: this SQLite file is an amcash ledger."""
 
-BUSY_TIMEOUT_MS = 2_000
+BUSY_TIMEOUT_MS = 1_500
+"""A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
 WAL_PAGES_BEFORE_CHECKPOINT = 4_000
 
 _COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
@@ -91,9 +92,14 @@ class SqliteStore:
 
     @contextmanager
     def read(self) -> Iterator["_SqliteSession"]:
-        """Open a read transaction on one snapshot."""
-        with _translated(), _transaction(self._connection, "BEGIN"):
-            yield _SqliteSession(self._connection)
+        """Open a read transaction on one snapshot; SQLite itself refuses a write in it."""
+        with _translated():
+            self._connection.execute("PRAGMA query_only = ON")
+            try:
+                with _transaction(self._connection, "BEGIN"):
+                    yield _SqliteSession(self._connection)
+            finally:
+                self._connection.execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
         """Close the file."""
@@ -236,21 +242,11 @@ def _refuse_old_sqlite() -> None:
 
 
 def _open(path: Path, *, create: bool) -> apsw.Connection:
-    if not path.exists():
-        if not create:
-            raise StoreUnusableError(
-                f"there is no ledger at {path}; `amcash migrate --database sqlite:///{path}` makes one"
-            )
-        if not path.parent.is_dir():
-            raise StoreUnusableError(f"the folder {path.parent} does not exist, so no ledger can be made there")
-    elif not path.is_file():
-        raise StoreUnusableError(f"{path} is not a file, so it cannot be a ledger")
+    _check_file(path, create=create)
     try:
         return _connect(path, create=create)
     except apsw.NotADBError:
-        raise StoreUnusableError(
-            f"{path} is not an SQLite database; nothing in it was changed. Name another file with --database"
-        ) from None
+        raise StoreUnusableError(_not_a_database(path)) from None
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, PermissionError):
         raise StoreUnusableError(
             f"{path} cannot be opened for writing; check the permissions of the file and of its folder"
@@ -261,6 +257,27 @@ def _open(path: Path, *, create: bool) -> apsw.Connection:
         raise StoreUnusableError(f"{path} is locked by another program; stop it, or wait, and try again") from None
     except apsw.Error as error:
         raise StoreUnusableError(f"{path} cannot be used: {error}") from None
+
+
+_HEADER_BYTES = 100
+
+
+def _not_a_database(path: Path) -> str:
+    return f"{path} is not an SQLite database; nothing in it was changed. Name another file with --database"
+
+
+def _check_file(path: Path, *, create: bool) -> None:
+    if not path.exists():
+        if not create:
+            raise StoreUnusableError(
+                f"there is no ledger at {path}; `amcash migrate --database sqlite:///{path}` makes one"
+            )
+        if not path.parent.is_dir():
+            raise StoreUnusableError(f"the folder {path.parent} does not exist, so no ledger can be made there")
+    elif not path.is_file():
+        raise StoreUnusableError(f"{path} is not a file, so it cannot be a ledger")
+    elif 0 < path.stat().st_size < _HEADER_BYTES:  # SQLite takes a file of one byte for an empty one, and fills it
+        raise StoreUnusableError(_not_a_database(path))
 
 
 def _connect(path: Path, *, create: bool) -> apsw.Connection:
