@@ -13,6 +13,7 @@ from amcash.domain.commands import Command
 from amcash.domain.vocabulary import Register
 from amcash.edge import server
 from amcash.edge.app import Edge, make_app
+from amcash.edge.logs import RequestLog, write_to_stdout
 from amcash.edge.metrics import Metrics
 from amcash.ledger import register as registers
 from amcash.ledger.lane import Lane
@@ -130,6 +131,7 @@ def _serve(
     lanes = _lanes(settings, path, watch, metrics)
     port = listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
+    request_log = RequestLog(utc_now, write_to_stdout if settings.log_requests else None)
     edge = Edge(
         service=Service(lanes.writes, lanes.reads, utc_now, settings.budget_ms / 1000),
         tokens=Tokens(
@@ -143,7 +145,8 @@ def _serve(
         clock=utc_now,
         metrics=metrics,
         address=address,
-        log_requests=settings.log_requests,
+        request_log=request_log,
+        budget_s=settings.budget_ms / 1000,
     )
     parts = (watch, lanes.writes, lanes.reads)
     for part in parts:
@@ -158,6 +161,7 @@ def _serve(
             shutdown_grace_s=settings.shutdown_grace_s,
         )
     finally:
+        request_log.flush()
         for part in parts:
             part.stop()
 

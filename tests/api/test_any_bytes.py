@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.serving import serving
+
 PATHS = [
     "/checkout/amcash/echo",
     "/checkout/amcash/inquire",
@@ -113,3 +115,20 @@ def test_a_key_twice_is_0035(server, till):
     assert response.status == 400
     assert b'"0035"' in response.read()
     connection.close()
+
+
+def test_a_body_that_never_comes_is_0008_within_the_budget_and_the_connection_ends(tmp_path):
+    with serving(tmp_path, AMCASH_BUDGET_MS="200") as server:
+        split = urlsplit(server.address)
+        token = server.token()
+        for path, expected in (("/checkout/amcash/redeem", b'"0008"'), ("/oauth/token", b"did not arrive in time")):
+            connection = http.client.HTTPConnection(split.hostname, split.port, timeout=10)
+            connection.putrequest("POST", path)
+            connection.putheader("Authorization", f"Bearer {token}")
+            connection.putheader("Content-Length", "10")
+            connection.endheaders(b"{")
+            response = connection.getresponse()
+            assert response.status == 408
+            assert expected in response.read()
+            assert response.getheader("Connection") == "close"
+            connection.close()

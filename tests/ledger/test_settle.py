@@ -11,7 +11,7 @@ from amcash.domain import rules
 from amcash.domain.commands import Echo
 from amcash.domain.vocabulary import ConfirmationNumber
 from amcash.ledger import settle as settling
-from amcash.ledger.settle import BUSY_RETRIES_MAX, Settler, draw_confirmation
+from amcash.ledger.settle import BUSY_RETRIES_MAX, Settler, draw_confirmations
 from amcash.ledger.sqlite import SqliteStore
 from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError
 from ledger.examples import (
@@ -126,7 +126,7 @@ def test_a_broken_rule_fails_its_own_command_alone(store, monkeypatch, place, er
 
 
 def test_the_database_itself_refusing_a_row_fails_that_command_alone(store, monkeypatch):
-    monkeypatch.setattr(settling, "draw_confirmation", lambda: ConfirmationNumber("4711471147114711"))
+    monkeypatch.setattr(settling, "draw_confirmations", lambda count: [ConfirmationNumber("4711471147114711")] * count)
     settled = settler(store).settle([redeem(ANNA, trace="1"), redeem(ANNA, trace="2"), redeem(BERT)])
     assert codes(settled) == ["0000", "StoreConflictError", "0000"]
     assert (balances(store, ANNA), balances(store, BERT)) == ((1805, 545), (1805, 0))
@@ -345,7 +345,8 @@ def test_a_change_of_the_register_holds_from_the_next_batch_on(store):
 
 
 def test_a_confirmation_number_is_16_decimal_digits_leading_noughts_kept(monkeypatch):
-    assert all(len(draw_confirmation()) == 16 for _ in range(1000))
-    assert len({draw_confirmation() for _ in range(1000)}) == 1000
-    monkeypatch.setattr(settling.secrets, "randbelow", lambda _below: 7)
-    assert draw_confirmation() == "0000000000000007"
+    drawn = draw_confirmations(1000)
+    assert all(len(number) == 16 and number.isdigit() for number in drawn)
+    assert len(set(drawn)) == 1000
+    monkeypatch.setattr(settling.os, "urandom", lambda size: b"\0" * (size - 1) + b"\7")
+    assert draw_confirmations(1) == ["0000000000000007"]

@@ -18,6 +18,7 @@ from amcash.domain.codes import Code, Endpoint
 from amcash.domain.commands import Echo
 from amcash.domain.vocabulary import Register, SponsorCode
 from amcash.edge import oauth, openapi
+from amcash.edge.logs import RequestLog
 from amcash.edge.metrics import Metrics
 from amcash.edge.pipeline import Decide, Envelope, Pipeline
 from amcash.ledger.settle import Clock
@@ -35,7 +36,8 @@ class Edge:
     clock: Clock
     metrics: Metrics
     address: str
-    log_requests: bool
+    request_log: RequestLog
+    budget_s: float
 
 
 def make_app(edge: Edge) -> ASGIApp:
@@ -47,23 +49,20 @@ def make_app(edge: Edge) -> ASGIApp:
         Endpoint.REDEEM: service.redeem,
         Endpoint.REVERSE: service.reverse,
     }
-    calls = [
-        Route(
-            f"/checkout/amcash/{endpoint}",
-            Pipeline(
-                endpoint,
-                decide[endpoint],
-                edge.tokens,
-                edge.register,
-                edge.clock,
-                edge.metrics,
-                log_requests=edge.log_requests,
-            ),
-            methods=["POST"],
+    calls: dict[str, ASGIApp] = {
+        f"/checkout/amcash/{endpoint}": Pipeline(
+            endpoint,
+            decide[endpoint],
+            edge.tokens,
+            edge.register,
+            edge.clock,
+            edge.metrics,
+            edge.request_log,
+            edge.budget_s,
         )
         for endpoint in Endpoint
-    ]
-    token_endpoint = oauth.TokenEndpoint(edge.tokens, edge.register, edge.clock, edge.metrics)
+    }
+    calls["/oauth/token"] = oauth.TokenEndpoint(edge.tokens, edge.register, edge.clock, edge.metrics, edge.budget_s)
     document = openapi.document(edge.address)
     metadata = oauth.metadata(edge.address)
 
@@ -91,10 +90,9 @@ def make_app(edge: Edge) -> ASGIApp:
     async def metrics(_request: Request) -> Response:
         return Response(edge.metrics.text(), media_type=edge.metrics.content_type)
 
-    app = Starlette(
+    pages = Starlette(
         routes=[
-            *calls,
-            Route("/oauth/token", token_endpoint, methods=["POST"]),
+            *(Route(path, call, methods=["POST"]) for path, call in calls.items()),  # other methods: 405
             Route("/.well-known/jwks.json", jwks),
             Route("/.well-known/oauth-authorization-server", server_metadata),
             Route("/openapi.json", openapi_document),
@@ -106,8 +104,8 @@ def make_app(edge: Edge) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _problem, Exception: _broken},
     )
-    app.router.redirect_slashes = False
-    return Envelope(app)
+    pages.router.redirect_slashes = False
+    return Envelope(calls, pages)
 
 
 def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -1,7 +1,9 @@
 """Logs: one JSON object a line on stdout. Whoever logs masks personal data first (R-AUTH-4)."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,3 +35,49 @@ def log_to_stdout(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+GATHER_S = 0.05
+"""How long a request's line may wait for others, to be written with them."""
+
+
+class RequestLog:
+    """A line for each request, without what is None; lines of a moment are written together.
+
+    Args:
+        clock: gives the time of a line.
+        write: takes whole lines; None to keep none.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], write: Callable[[bytes], object] | None) -> None:
+        self._clock = clock
+        self._write = write
+        self._lines: list[Mapping[str, Any]] = []
+
+    def __call__(self, line: Mapping[str, Any]) -> None:
+        """Take a line; call it on the event loop."""
+        if self._write is None:
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+        self._lines.append({"at": self._clock(), **line})
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if self._write is not None and self._lines:
+            self._write(b"".join(_request_line(line) for line in self._lines))
+        self._lines.clear()
+
+
+def _request_line(line: Mapping[str, Any]) -> bytes:
+    at: datetime = line["at"]
+    known = {name: value for name, value in line.items() if value is not None}
+    known["at"] = at.isoformat(timespec="milliseconds")
+    return _ENCODER.encode({"level": "info", "logger": "amcash.requests", "event": "request", **known}) + b"\n"
+
+
+def write_to_stdout(lines: bytes) -> None:
+    """Write whole lines to stdout, after whatever was written there before."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()

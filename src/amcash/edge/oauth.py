@@ -16,6 +16,7 @@ from amcash.domain.vocabulary import Register
 from amcash.edge.metrics import Metrics
 from amcash.edge.pipeline import (
     BodyTooLargeError,
+    BodyTooSlowError,
     ClientGoneError,
     Headers,
     header_values,
@@ -42,21 +43,29 @@ class OAuthError(Exception):
 class TokenEndpoint:
     """Gives a client its token."""
 
-    def __init__(self, tokens: Tokens, register: Callable[[], Register], clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, tokens: Tokens, register: Callable[[], Register], clock: Clock, metrics: Metrics, budget_s: float
+    ) -> None:
         self._tokens = tokens
         self._register = register
         self._clock = clock
         self._metrics = metrics
+        self._budget_s = budget_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one token request."""
         headers: Headers = [(b"pragma", b"no-cache")]
         try:
-            body = await read_body(scope, receive, TOKEN_BODY_BYTES_MAX)
+            body = await read_body(scope, receive, TOKEN_BODY_BYTES_MAX, self._budget_s)
             answer = self._grant(scope, body)
             self._metrics.token("issued")
         except ClientGoneError:
             return
+        except BodyTooSlowError:
+            problem = {"error": "invalid_request", "error_description": "the body did not arrive in time"}
+            answer = Answer(HTTPStatus.REQUEST_TIMEOUT, msgspec.json.encode(problem))
+            headers.append((b"connection", b"close"))
+            self._metrics.token("invalid_request")
         except BodyTooLargeError:
             problem = {"error": "invalid_request", "error_description": "the body must not be over 8 KiB"}
             answer = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, msgspec.json.encode(problem))

@@ -3,6 +3,7 @@
 The order is R-ORDER 1 to 3; the rest of it is the service's.
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -24,7 +25,6 @@ from amcash.ledger.settle import Clock
 from amcash.wire import decode as wire
 from amcash.wire.encode import Answer, encode, encode_no_token, encode_refusal, encode_rejection
 
-log = logging.getLogger("amcash.requests")
 trouble = logging.getLogger(__name__)
 
 JSON = b"application/json;charset=UTF-8"
@@ -39,35 +39,43 @@ class ClientGoneError(Exception):
     """The caller hung up before its request was whole: nobody is there to answer."""
 
 
+class BodyTooSlowError(Exception):
+    """The body did not arrive within the time budget of its request (R-TIME-1)."""
+
+
 class BodyTooLargeError(Exception):
     """The body is over the limit; the rest of it was not read."""
 
 
 class Envelope:
-    """Around every answer of every path: `X-Request-Id`, and `Cache-Control: no-store` (R-WIRE-8)."""
+    """Around every answer of every path: `X-Request-Id`, and `Cache-Control: no-store` (R-WIRE-8).
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Args:
+        calls: the API's own paths, each answered by its pipeline without a detour.
+        pages: everything else, and every other method.
+    """
+
+    def __init__(self, calls: Mapping[str, ASGIApp], pages: ASGIApp) -> None:
+        self._calls = calls
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass a lifespan event on."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._pages(scope, receive, send)
             return
         given = next(iter(header_values(scope, b"x-request-id")), b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()).encode()
         scope["request_id"] = request_id.decode()
+        own_headers = ((b"x-request-id", request_id), (b"cache-control", b"no-store"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id),
-                    (b"cache-control", b"no-store"),
-                ]
+                message["headers"] = [*message.get("headers", ()), *own_headers]
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        call = self._calls.get(scope["path"]) if scope["method"] == "POST" else None
+        await (call or self._pages)(scope, receive, send_with_headers)
 
 
 @dataclass(slots=True)
@@ -90,10 +98,11 @@ class Pipeline:
         register: gives the register in force.
         clock: gives the time.
         metrics: counts.
-        log_requests: whether each request leaves a line.
+        log: takes a line for each request.
+        budget_s: how long a body may take to arrive.
     """
 
-    def __init__(  # noqa: PLR0913 -- the parts of the way, each once
+    def __init__(  # noqa: PLR0913, PLR0917 -- the parts of the way, each once
         self,
         endpoint: Endpoint,
         decide: Decide,
@@ -101,8 +110,8 @@ class Pipeline:
         register: Callable[[], Register],
         clock: Clock,
         metrics: Metrics,
-        *,
-        log_requests: bool,
+        log: Callable[[Mapping[str, Any]], None],
+        budget_s: float,
     ) -> None:
         self._endpoint = endpoint
         self._decide = decide
@@ -110,7 +119,8 @@ class Pipeline:
         self._register = register
         self._clock = clock
         self._metrics = metrics
-        self._log_requests = log_requests
+        self._log = log
+        self._budget_s = budget_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever breaks, the answer is one of the table's (`0096`)."""
@@ -120,6 +130,9 @@ class Pipeline:
             answer, headers = await self._answer(scope, receive, exchange)
         except ClientGoneError:
             return
+        except BodyTooSlowError:
+            exchange.code = Code.TIMEOUT
+            answer, headers = self._refuse(None, Code.TIMEOUT), [(b"connection", b"close")]
         except Exception:  # noqa: BLE001 -- whatever broke: the till gets an answer, the operator the trace
             trouble.exception("a request broke the service", extra={"request_id": scope.get("request_id")})
             exchange.code = Code.SERVER_ERROR
@@ -127,8 +140,7 @@ class Pipeline:
         await send_answer(send, answer, headers)
         seconds = time.perf_counter() - began
         self._metrics.answered(self._endpoint, exchange.code, replayed=exchange.replayed, seconds=seconds)
-        if self._log_requests:
-            log.info("request", extra=self._line(scope, exchange, answer, seconds))
+        self._log(self._line(scope, exchange, answer, seconds))
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> tuple[Answer, Headers]:
         register = self._register()
@@ -166,7 +178,7 @@ class Pipeline:
         self, scope: Scope, receive: Receive, caller: Caller, register: Register
     ) -> Command | wire.Rejection:
         try:
-            body = await read_body(scope, receive, wire.BODY_BYTES_MAX)
+            body = await read_body(scope, receive, wire.BODY_BYTES_MAX, self._budget_s)
         except BodyTooLargeError:
             return wire.Rejection(self._endpoint, wire.BODY_TOO_LARGE, {})
         return wire.decode(
@@ -183,7 +195,8 @@ class Pipeline:
 
     def _line(self, scope: Scope, exchange: _Exchange, answer: Answer, seconds: float) -> Mapping[str, Any]:
         sent = exchange.request.sent if exchange.request is not None else {}
-        line = {
+        collector = sent.get("collectorNumber")
+        return {
             "request_id": scope["request_id"],
             "endpoint": self._endpoint,
             "status": int(answer.status),
@@ -193,10 +206,9 @@ class Pipeline:
             "sponsor": sent.get("sponsorCode"),
             "store": sent.get("storeId"),
             "trace": sent.get("traceId"),
-            "collector": masked(sent["collectorNumber"]) if "collectorNumber" in sent else None,
+            "collector": None if collector is None else masked(collector),
             "replayed": exchange.replayed or None,
         }
-        return {name: value for name, value in line.items() if value is not None}
 
 
 def header_values(scope: Scope, name: bytes) -> list[bytes]:
@@ -205,11 +217,12 @@ def header_values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in headers if key == name]
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
-    """Read a whole body of at most `bytes_max` bytes.
+async def read_body(scope: Scope, receive: Receive, bytes_max: int, budget_s: float) -> bytes:
+    """Read a whole body of at most `bytes_max` bytes, within `budget_s` seconds.
 
     Raises:
         BodyTooLargeError: it is longer, or says that it will be.
+        BodyTooSlowError: it did not come in time.
         ClientGoneError: the caller hung up first.
     """
     lengths = header_values(scope, b"content-length")
@@ -217,14 +230,18 @@ async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
         raise BodyTooLargeError
     body = b""
     more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > bytes_max:
-            raise BodyTooLargeError
+    try:
+        async with asyncio.timeout(budget_s):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > bytes_max:
+                    raise BodyTooLargeError
+    except TimeoutError:
+        raise BodyTooSlowError from None
     return body
 
 
