@@ -117,3 +117,7 @@ def test_a_private_key_is_not_printed():
 def test_a_collector_number_is_masked_and_a_short_one_not_shown_at_all(number, shown):
     """R-AUTH-4."""
     assert masked(number) == shown
+
+
+def test_of_a_clients_secret_only_its_sha_256_is_kept():
+    assert secret_digest("abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -105,17 +105,20 @@ class Book:
 
     def enter(self, entry: Entry) -> None:
         """Enter one transfer: the collector now stands where it leaves them."""
-        number = entry.collector
-        self.collectors[number] = rules.after(self.collectors[number], entry)
+        self._enter_entry(entry, rules.after(self.collectors[entry.collector], entry))
+
+    def _enter_entry(self, entry: Entry, account: Collector) -> None:
+        self.collectors[entry.collector] = account
         self.entries.append(entry)
-        self.changed.add(number)
+        self.changed.add(entry.collector)
 
     def _enter(self, decision: Decision) -> None:
         if decision.entry is None:
             return
-        self.enter(decision.entry)
-        redemption = decision.redemption
+        redemption, account = decision.redemption, decision.account
         assert redemption is not None
+        assert account is not None
+        self._enter_entry(decision.entry, account)
         self.redemptions[redemption.collector, redemption.confirmation] = redemption
         if decision.used_change:
             day = (redemption.collector, redemption.cap_day)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from amcash.domain.codes import TABLE, Code
 from amcash.domain.commands import OutcomeKey, Recordable
 from amcash.domain.transfers import Entry
-from amcash.domain.vocabulary import Cents, ConfirmationNumber, Miles, Redemption, Terms, Units
+from amcash.domain.vocabulary import Cents, Collector, ConfirmationNumber, Miles, Redemption, Terms, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Decision:
     outcome: Outcome
     replayed: bool = False
     entry: Entry | None = None
+    account: Collector | None = None
+    """The collector as the entry leaves them."""
     redemption: Redemption | None = None
     """The redemption made, or the one that was reversed, as it now stands."""
     used_change: Cents = Cents(0)

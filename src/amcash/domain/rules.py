@@ -153,7 +153,7 @@ def redeem(command: Redeem, standing: Standing, now: datetime, number: Confirmat
         miles=redemption.miles,
         basis=_basis(standing, now),
     )
-    return Decision(outcome, entry=entry, redemption=redemption, used_change=redemption.cents)
+    return Decision(outcome, entry=entry, account=left.account, redemption=redemption, used_change=redemption.cents)
 
 
 def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
@@ -192,7 +192,7 @@ def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
         unit_cents=redemption.unit_cents,
         basis=_basis(standing, now),
     )
-    return Decision(outcome, entry=entry, redemption=redemption.close(), used_change=given_back)
+    return Decision(outcome, entry=entry, account=left.account, redemption=redemption.close(), used_change=given_back)
 
 
 def opening(collector: Collector, wallet: Wallet, miles: Miles, now: datetime) -> Entry:
@@ -215,12 +215,17 @@ def credit(collector: Collector, wallet: Wallet, miles: int, reason: str, now: d
 
 def after(collector: Collector, entry: Entry) -> Collector:
     """Return the collector as `entry` leaves them."""
-    cash, dream = collector.cash, collector.dream
-    if entry.wallet is Wallet.CASH:
-        cash = entry.balance
-    else:
-        dream = entry.balance
-    return replace(collector, cash=cash, dream=dream, transfers=entry.seq, chain=entry.digest())
+    in_cash = entry.wallet is Wallet.CASH
+    return Collector(
+        collector.number,
+        collector.active,
+        collector.show_balances,
+        collector.allow_redemption,
+        cash=entry.balance if in_cash else collector.cash,
+        dream=collector.dream if in_cash else entry.balance,
+        transfers=entry.seq,
+        chain=entry.digest(),
+    )
 
 
 def _not_a_collector_who_may_ask(command: Inquire | Recordable, standing: Standing) -> Code | None:

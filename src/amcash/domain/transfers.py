@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from amcash.domain.vocabulary import (
     Cents,
@@ -113,24 +114,16 @@ class Entry:
         Over `previous` and then, joined with U+001F, in this order: collector, seq, kind, wallet, source, target,
         miles, balance, at (microseconds since 1970 UTC), and the fields of Context in their order; None is empty.
         """
-        words = [
-            self.collector,
-            str(self.seq),
-            self.kind,
-            self.wallet,
-            self.transfer.source,
-            self.transfer.target,
-            str(self.transfer.miles),
-            str(self.balance),
-            str(microseconds(self.at)),
-        ]
-        for name in _CONTEXT_FIELDS:
-            value = getattr(self.context, name)
-            words.append("" if value is None else str(value))
-        return hashlib.sha256(self.previous + "\x1f".join(words).encode()).digest()
+        moved = self.transfer
+        words = "\x1f".join(["" if value is None else str(value) for value in _context_values(self.context)])
+        text = (
+            f"{self.collector}\x1f{self.seq}\x1f{self.kind}\x1f{self.wallet}\x1f{moved.source}\x1f{moved.target}"
+            f"\x1f{moved.miles}\x1f{self.balance}\x1f{microseconds(self.at)}\x1f{words}"
+        )
+        return hashlib.sha256(self.previous + text.encode()).digest()
 
 
-_CONTEXT_FIELDS = tuple(item.name for item in fields(Context))
+_context_values = attrgetter(*(item.name for item in fields(Context)))
 
 
 def next_entry(
