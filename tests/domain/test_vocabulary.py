@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from amcash.domain.vocabulary import Outage, SigningKey, masked
+from amcash.domain.vocabulary import Outage, SigningKey, masked, secret_digest
 from domain.examples import NOON, collector, offer, redemption, register, special, terms
 
 MOMENT = timedelta(microseconds=1)
