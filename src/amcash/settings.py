@@ -3,6 +3,7 @@
 This file alone knows the `AMCASH_…` names and the defaults (surface.md).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -21,12 +22,20 @@ class Settings:
     port: int = field(default=8080, metadata={"least": 0, "most": 65_535})
     workers: int = field(default=1, metadata={"least": 1, "most": 64})
     sandbox: bool = False
+    unsafe_durability: bool = False
+    """Accept a PostgreSQL that can lose or damage what it has committed: for benchmarks and throw-away data."""
     programme: str = ""
     tls_cert: str = ""
     tls_key: str = ""
-    public_url: str = ""
+    public_url: str = field(
+        default="",
+        metadata={
+            "form": r"(?:https?://[^/?#\s]+(?:/[^?#\s]*)?)?",
+            "sentence": "must be a URL such as https://tills.example.com, without ? and #",
+        },
+    )
     """Where clients reach this service; empty: made from host and port. It is the `iss` of tokens."""
-    audience: str = "amcash"
+    audience: str = field(default="amcash", metadata={"form": r".*\S.*", "sentence": "must not be empty"})
     """The `aud` of tokens."""
     budget_ms: int = field(default=5_000, metadata={"least": 50, "most": 60_000})
     """How long a request may take before it is answered `0008` (R-TIME-1)."""
@@ -39,7 +48,7 @@ class Settings:
     register_poll_ms: int = field(default=250, metadata={"least": 10, "most": 900})
     """How often a server looks for changes that commands made; they take effect within a second."""
     shutdown_grace_s: int = field(default=10, metadata={"least": 1, "most": 600})
-    log_level: str = "info"
+    log_level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error", "critical")})
     log_requests: bool = True
 
     @classmethod
@@ -67,20 +76,25 @@ class Settings:
         """The base URL under which this service is known."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        return f"{'https' if self.tls_cert else 'http'}://{self.host}:{self.port}"
+        return self.listening_at(self.port)
+
+    def listening_at(self, port: int) -> str:
+        """Return the URL of `port` on the host in force; an IPv6 address stands in brackets there."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{port}"
 
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
-def _value(source: str, raw: str, kind: object, limits: Mapping[str, int]) -> str | int | bool:
+def _value(source: str, raw: str, kind: object, limits: Mapping[str, Any]) -> str | int | bool:
     if kind is bool:
         if raw.lower() not in _TRUE | _FALSE:
             raise SettingsError(f"{source} must be true or false, not {raw!r}")
         return raw.lower() in _TRUE
     if kind is not int:
-        return raw
+        return _text(source, raw, limits)
     try:
         number = int(raw)
     except ValueError:
@@ -88,3 +102,13 @@ def _value(source: str, raw: str, kind: object, limits: Mapping[str, int]) -> st
     if not limits["least"] <= number <= limits["most"]:
         raise SettingsError(f"{source} must be from {limits['least']} to {limits['most']}, not {number}")
     return number
+
+
+def _text(source: str, raw: str, limits: Mapping[str, Any]) -> str:
+    if "choices" in limits:
+        if raw.lower() not in limits["choices"]:
+            raise SettingsError(f"{source} must be one of {', '.join(limits['choices'])}, not {raw!r}")
+        return raw.lower()
+    if "form" in limits and not re.fullmatch(limits["form"], raw):
+        raise SettingsError(f"{source} {limits['sentence']}")  # not repeated: a URL may hold a password
+    return raw

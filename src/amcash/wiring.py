@@ -2,10 +2,11 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from amcash.access.tokens import Tokens, new_signing_key
@@ -13,12 +14,13 @@ from amcash.domain.commands import Command
 from amcash.domain.vocabulary import Register
 from amcash.edge import server
 from amcash.edge.app import Edge, make_app
-from amcash.edge.logs import RequestLog, write_to_stdout
+from amcash.edge.logs import RequestLog, let_stdout_go, write_to_stdout
 from amcash.edge.metrics import Metrics
+from amcash.ledger import migrations
 from amcash.ledger import register as registers
 from amcash.ledger.lane import Lane
 from amcash.ledger.settle import Settled, Settler
-from amcash.ledger.sqlite import ServerLock, SqliteStore
+from amcash.ledger.sqlite import ServerLock, SqliteStore, may_be_written
 from amcash.ledger.store import Store, StoreUnusableError
 from amcash.service import Service
 from amcash.settings import Settings
@@ -38,39 +40,126 @@ def sqlite_path(url: str) -> Path:
     scheme, separator, rest = url.partition(":///")
     if scheme == "sqlite" and separator and rest and not urlsplit(url).query:
         return Path(rest)
-    if url.startswith(("postgresql:", "postgres:")):
-        raise StoreUnusableError("this version of amcash keeps its ledger in SQLite only; use sqlite:///FILE")
+    if url.startswith("sqlite:"):
+        name = url.removeprefix("sqlite:").partition("?")[0].split("/")[-1] or "amcash.db"
+        raise StoreUnusableError(
+            f"a ledger in a file is named sqlite:///{name} in this folder or sqlite:////folder/{name}, without a ?query"
+        )
     raise StoreUnusableError(
-        f"{url.split(':', maxsplit=1)[0][:20]!r} begins no database URL; use sqlite:///relative.db or sqlite:////absolute.db"
+        f"{url.split(':', maxsplit=1)[0][:20]!r} begins no database URL; use sqlite:///relative.db, "
+        "sqlite:////absolute.db or postgresql://user@host:port/name"
     )
 
 
-@contextmanager
-def open_ledger(url: str, *, create: bool = False) -> Iterator[Store]:
-    """Open a ledger for a command, its schema brought up to date.
+def is_postgres(url: str) -> bool:
+    """Tell whether a URL names a database in PostgreSQL."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+class _Ledger(Store, Protocol):
+    def pending(self) -> list[str]: ...
+    def migrate(self) -> list[str]: ...
+
+
+def connect(url: str, *, create: bool = False, unsafe_durability: bool = False) -> _Ledger:
+    """Return a new connection to the ledger that a URL names, whatever its schema.
 
     Args:
         url: of the database (surface.md).
-        create: make it where there is none.
+        create: make the file where there is none. A database in PostgreSQL is made by who runs the server.
+        unsafe_durability: accept a PostgreSQL that can lose what it has committed.
 
     Raises:
         StoreUnusableError: with a sentence that says what to do.
     """
-    store = SqliteStore(sqlite_path(url), create=create)
+    if is_postgres(url):
+        from amcash.ledger.postgres import PostgresStore  # noqa: PLC0415 -- SQLite's users need not wait for its driver
+
+        return PostgresStore(url, unsafe_durability=unsafe_durability)
+    return SqliteStore(sqlite_path(url), create=create)
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL that names no database, and open nothing.
+
+    Raises:
+        StoreUnusableError: with the forms that do.
+    """
+    if not is_postgres(url):
+        sqlite_path(url)
+
+
+def is_there(url: str) -> bool:
+    """Tell whether there is a ledger to open, without making one. A database in PostgreSQL is taken to be there.
+
+    Raises:
+        StoreUnusableError: the URL or the path cannot be used.
+    """
+    if is_postgres(url):
+        return True
     try:
-        store.migrate()
+        return sqlite_path(url).exists()
+    except OSError as error:
+        raise StoreUnusableError(f"the ledger cannot be looked for: {error.strerror}") from None
+
+
+@contextmanager
+def look_at_ledger(url: str, *, unsafe_durability: bool = False) -> Iterator[Store]:
+    """Open a ledger only to read it: a file or folder that may not be written is an auditor's copy, and left alone.
+
+    Raises:
+        StoreUnusableError: with a sentence that says what to do.
+    """
+    if is_postgres(url) or not is_there(url) or may_be_written(sqlite_path(url)):
+        with open_ledger(url, unsafe_durability=unsafe_durability) as store:
+            yield store
+        return
+    with closing(SqliteStore(sqlite_path(url), unchanging=True)) as copy:
+        if pending := copy.pending():
+            raise StoreUnusableError(
+                f"the schema of this ledger is not up to date ({', '.join(pending)} has not run), and the file may not "
+                "be written; copy it into a folder that you may write to, and name the copy"
+            )
+        yield copy
+
+
+@contextmanager
+def open_ledger(url: str, *, create: bool = False, unsafe_durability: bool = False) -> Iterator[Store]:
+    """Open a ledger for a command: a file's schema is brought up to date, PostgreSQL's must be so already.
+
+    Several servers may run on one PostgreSQL, so there it is for a person to say when its schema changes.
+
+    Args:
+        url: of the database (surface.md).
+        create: make the file where there is none.
+        unsafe_durability: accept a PostgreSQL that can lose what it has committed.
+
+    Raises:
+        StoreUnusableError: with a sentence that says what to do.
+    """
+    with closing(connect(url, create=create, unsafe_durability=unsafe_durability)) as store:
+        if not is_postgres(url):
+            store.migrate()
+        elif pending := store.pending():
+            raise StoreUnusableError(
+                f"the schema of this ledger is not up to date ({', '.join(pending)} has not run); "
+                "run `amcash migrate` first, with the same --database"
+            )
         yield store
-    finally:
-        store.close()
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, *, unsafe_durability: bool = False) -> list[str]:
     """Make the ledger or bring its schema up to date; return the names of the migrations that ran."""
-    store = SqliteStore(sqlite_path(url), create=True)
-    try:
+    with closing(connect(url, create=True, unsafe_durability=unsafe_durability)) as store:
         return store.migrate()
-    finally:
-        store.close()
+
+
+def pending_migrations(url: str, *, unsafe_durability: bool = False) -> list[str]:
+    """Return the names of the migrations that `migrate` would run, and change nothing."""
+    if not is_there(url):
+        return [item.name for item in migrations.known("sqlite")]
+    with closing(connect(url, unsafe_durability=unsafe_durability)) as store:
+        return store.pending()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +180,23 @@ def serve(settings: Settings, *, prepare: Callable[[Store], None], announce: Cal
         StoreUnusableError: the ledger cannot be used, or another server has it.
         ListenError: the address cannot be listened on.
     """
-    path = sqlite_path(settings.database)
+    in_file = not is_postgres(settings.database)
     if settings.workers > 1:
-        raise StoreUnusableError("an SQLite ledger has one writer: --workers above 1 is for PostgreSQL only")
-    with open_ledger(settings.database, create=True) as store:
-        lock = ServerLock(path)
-        try:
-            prepare(store)
-            register = _first_register(store, sandbox=settings.sandbox)
-            listener = server.listen(settings.host, settings.port)
-            _serve(settings, path, register, listener, announce)
-        finally:
-            lock.release()
+        raise StoreUnusableError(
+            "an SQLite ledger has one writer, so one process: --workers above 1 is refused"
+            if in_file
+            else "this version starts one process: run several `amcash serve` on this database, each on its own --port"
+        )
+    with ExitStack() as stack:
+        store = stack.enter_context(
+            open_ledger(settings.database, create=True, unsafe_durability=settings.unsafe_durability)
+        )
+        if in_file:
+            stack.callback(ServerLock(sqlite_path(settings.database)).release)
+        prepare(store)
+        register = _first_register(store, sandbox=settings.sandbox)
+        listener = server.listen(settings.host, settings.port)
+        _serve(settings, register, listener, announce)
 
 
 def _first_register(store: Store, *, sandbox: bool) -> Register:
@@ -119,16 +213,15 @@ def _first_register(store: Store, *, sandbox: bool) -> Register:
 
 def _serve(
     settings: Settings,
-    path: Path,
     register: Register,
     listener: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
     watch = registers.Watch(
-        SqliteStore(path), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
+        _connect(settings), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
     )
     metrics = Metrics()
-    lanes = _lanes(settings, path, watch, metrics)
+    lanes = _lanes(settings, watch, metrics)
     port = listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
     request_log = RequestLog(utc_now, write_to_stdout if settings.log_requests else None)
@@ -137,7 +230,8 @@ def _serve(
         tokens=Tokens(
             watch,
             issuer=address,
-            audience=settings.audience,
+            # A sandbox's token is nobody's key to production, though both may run on one ledger.
+            audience=f"{settings.audience}-sandbox" if settings.sandbox else settings.audience,
             lifetime_s=settings.token_lifetime_s,
             cached_max=settings.tokens_cached_max,
         ),
@@ -161,18 +255,23 @@ def _serve(
             shutdown_grace_s=settings.shutdown_grace_s,
         )
     finally:
-        request_log.flush()
         for part in parts:
             part.stop()
+        request_log.flush()
+        let_stdout_go()
 
 
 def _listening_at(settings: Settings, port: int) -> str:
-    return f"{'https' if settings.tls_cert else 'http'}://{settings.host}:{port}"
+    return settings.listening_at(port)
 
 
-def _lanes(settings: Settings, path: Path, watch: registers.Watch, metrics: Metrics) -> _Lanes:
-    writer = Settler(SqliteStore(path), watch, utc_now, metrics.commit.observe)
-    reader = Settler(SqliteStore(path), watch, utc_now)
+def _connect(settings: Settings) -> Store:
+    return connect(settings.database, unsafe_durability=settings.unsafe_durability)
+
+
+def _lanes(settings: Settings, watch: registers.Watch, metrics: Metrics) -> _Lanes:
+    writer = Settler(_connect(settings), watch, utc_now, metrics.commit.observe)
+    reader = Settler(_connect(settings), watch, utc_now)
     limits = {
         "batch_commands_max": settings.batch_commands_max,
         "queue_commands_max": settings.queue_commands_max,

@@ -1,12 +1,40 @@
+"""Servers for tests over HTTP; some modules run on both databases, the others on SQLite."""
+
+from contextlib import contextmanager
+
 import pytest
 
-from api.serving import serving
+from api.serving import serving, serving_several
+
+BOTH = ("test_codes_over_http", "test_races")
+PROCESSES = 3
+
+
+def pytest_generate_tests(metafunc):
+    if "kind" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in BOTH:
+        metafunc.parametrize("kind", ["sqlite", "postgres"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def kind(request):
+    """The kind of database under test."""
+    return getattr(request, "param", "sqlite")
+
+
+@contextmanager
+def new_database(request, kind, folder):
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/ledger.db"
+        return
+    with request.getfixturevalue("postgres").ledger() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(request, kind, tmp_path_factory):
     """One server for all tests that do not disturb each other."""
-    with serving(tmp_path_factory.mktemp("server")) as running:
+    folder = tmp_path_factory.mktemp("server")
+    with new_database(request, kind, folder) as url, serving(folder, database=url) as running:
         yield running
 
 
@@ -16,7 +44,25 @@ def till(server):
 
 
 @pytest.fixture
-def own_server(tmp_path):
+def database(request, kind, tmp_path):
+    """The URL of a ledger of the test's own: a file that is not there yet, or migrated in PostgreSQL."""
+    with new_database(request, kind, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def own_server(database, tmp_path):
     """A server that a test may disturb."""
-    with serving(tmp_path) as running:
+    with serving(tmp_path, database=database) as running:
+        yield running
+
+
+@pytest.fixture
+def own_servers(kind, database, tmp_path):
+    """All that may serve one ledger: on SQLite one process, on PostgreSQL several, with the requests spread over."""
+    if kind == "sqlite":
+        with serving(tmp_path, database=database) as running:
+            yield running
+        return
+    with serving_several(tmp_path, database, PROCESSES) as running:
         yield running

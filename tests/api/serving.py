@@ -5,13 +5,17 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
+
+import psycopg
 
 PROGRAMME = Path(__file__).with_name("programme.toml")
 ANSWER_S = 30
@@ -63,6 +67,20 @@ class Server:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
+
+
+class Several:
+    """Servers on one database: each request goes to the next of them."""
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.database = servers[0].database
+        self._next = cycle(servers)
+
+    def send(self, *words, **named):
+        return next(self._next).send(*words, **named)
+
+    token, till, command = Server.token, Server.till, Server.command
 
 
 @dataclass
@@ -128,6 +146,27 @@ def run_command(*words, check=True, **environment):
 @contextmanager
 def serving(folder, *options, programme=PROGRAMME, database=None, sandbox=True, **environment):
     """Start a server on a free port; end it by its process id."""
+    with starting(
+        folder, *options, programme=programme, database=database, sandbox=sandbox, **environment
+    ) as wait_until_ready:
+        yield wait_until_ready()
+
+
+@contextmanager
+def serving_several(folder, database, number):
+    """Start several servers on one database, at the same time; what one says is the others' word as well."""
+    with ExitStack() as stack:
+        waits = []
+        for place in range(number):
+            own = Path(folder) / f"server{place}"
+            own.mkdir()
+            waits.append(stack.enter_context(starting(own, database=database, AMCASH_PUBLIC_URL="http://amcash.test")))
+        yield Several([wait() for wait in waits])
+
+
+@contextmanager
+def starting(folder, *options, programme=PROGRAMME, database=None, sandbox=True, **environment):
+    """Start a server and give what waits until it is ready; end it by its process id."""
     database = database or f"sqlite:///{folder}/ledger.db"
     command = [sys.executable, "-m", "amcash", "serve", "--port", "0", "--database", database]
     if sandbox:
@@ -140,11 +179,22 @@ def serving(folder, *options, programme=PROGRAMME, database=None, sandbox=True, 
             [*command, *options], stdout=out, stderr=subprocess.STDOUT, env=clean_environment(**environment)
         )
     try:
-        yield Server(_address(process, log_path), database, process)
+        yield lambda: Server(_address(process, log_path), database, process)
     finally:
         if process.poll() is None:
             process.terminate()
         process.wait(timeout=30)
+
+
+@contextmanager
+def by_hand(database):
+    """Give a connection to a ledger as a person reaches it with the database's own tool; each statement counts."""
+    if database.startswith("postgresql:"):
+        with psycopg.connect(database, autocommit=True) as connection:
+            yield connection
+        return
+    with closing(sqlite3.connect(database.removeprefix("sqlite:///"), timeout=30, isolation_level=None)) as connection:
+        yield connection
 
 
 def _address(process, log_path):

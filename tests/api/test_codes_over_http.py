@@ -1,10 +1,8 @@
 """Every row of the library's table of response codes, as a till sees it."""
 
-import sqlite3
-
 import pytest
 
-from api.serving import PROGRAMME, run_command, serving
+from api.serving import PROGRAMME, by_hand, run_command, serving
 
 
 def show(server, collector):
@@ -123,18 +121,19 @@ def test_without_an_offer_in_force_it_is_0067(till):
         assert (answer.status, answer.code) == (408, "0067")
 
 
-def test_after_the_window_a_reversal_is_0080(tmp_path):
-    database = f"sqlite:///{tmp_path}/old.db"
+def test_after_the_window_a_reversal_is_0080(database, kind, tmp_path):
     run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
     with serving(tmp_path, database=database) as server:
         till = server.till()
         number = till.redeem().body["txnConfirmationNumber"]
     # The redemption is made older by hand: the one thing that no clock of a production server can do.
-    ledger = sqlite3.connect(f"{tmp_path}/old.db")
-    ledger.execute("DROP TRIGGER transfer_is_never_updated")
-    ledger.execute("UPDATE transfer SET at = at - 3 * 86400000000 WHERE kind = 'redemption'")
-    ledger.commit()
-    ledger.close()
+    with by_hand(database) as ledger:
+        unlock = {
+            "sqlite": "DROP TRIGGER transfer_is_never_updated",
+            "postgres": "ALTER TABLE transfer DISABLE TRIGGER USER",
+        }
+        ledger.execute(unlock[kind])
+        ledger.execute("UPDATE transfer SET at = at - 3 * 86400000000 WHERE kind = 'redemption'")
     with serving(tmp_path, database=database) as server:
         answer = server.till().reverse(number)
         assert (answer.status, answer.code) == (409, "0080")
@@ -157,33 +156,32 @@ def test_an_outage_is_0092_and_ends(own_server):
     assert till.redeem().code == "0000"
 
 
-def test_a_ledger_that_cannot_be_written_is_0096_then_recovers_without_a_restart(own_server, tmp_path):
+def test_a_ledger_that_cannot_be_written_is_0096_then_recovers_without_a_restart(own_server):
     till = own_server.till()
-    ledger = sqlite3.connect(tmp_path / "ledger.db", timeout=30)
-    for table in ("heartbeat", "outcome"):
-        ledger.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
-    ledger.commit()
+    with by_hand(own_server.database) as ledger:
+        for table in ("heartbeat", "outcome"):
+            ledger.execute(f"ALTER TABLE {table} RENAME TO {table}_gone")
     for answer in (till.echo(), till.redeem()):
         assert (answer.status, answer.code) == (500, "0096")
     assert own_server.send("GET", "/readyz").status == 503
-    for table in ("heartbeat", "outcome"):
-        ledger.execute(f"ALTER TABLE {table}_gone RENAME TO {table}")
-    ledger.commit()
-    ledger.close()
+    with by_hand(own_server.database) as ledger:
+        for table in ("heartbeat", "outcome"):
+            ledger.execute(f"ALTER TABLE {table}_gone RENAME TO {table}")
     assert till.redeem().code == "0000"
     assert own_server.send("GET", "/readyz").status == 200
 
 
-def test_a_ledger_that_does_not_answer_in_the_budget_is_0008_and_the_retry_tells_the_truth(tmp_path):
-    with serving(tmp_path, AMCASH_BUDGET_MS="300") as server:
+def test_a_ledger_that_does_not_answer_in_the_budget_is_0008_and_the_retry_tells_the_truth(database, kind, tmp_path):
+    with serving(tmp_path, database=database, AMCASH_BUDGET_MS="300") as server:
         till = server.till()
-        ledger = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-        ledger.execute("BEGIN IMMEDIATE")
-        request = till.fields(dollarRedeemRequest="10.00", postTaxBasketAmount="10.00")
-        answer = till.ask("redeem", request, "one-key")
-        assert (answer.status, answer.code) == (408, "0008")
-        ledger.execute("ROLLBACK")
-        ledger.close()
+        with by_hand(database) as ledger:
+            ledger.execute("BEGIN IMMEDIATE" if kind == "sqlite" else "BEGIN")
+            if kind == "postgres":
+                ledger.execute("SELECT FROM collector FOR UPDATE")
+            request = till.fields(dollarRedeemRequest="10.00", postTaxBasketAmount="10.00")
+            answer = till.ask("redeem", request, "one-key")
+            assert (answer.status, answer.code) == (408, "0008")
+            ledger.execute("ROLLBACK")
         while (answer := till.ask("redeem", request, "one-key")).code == "0008":
             pass
         assert answer.code == "0000"

@@ -53,6 +53,12 @@ def test_a_token_is_an_at_jwt_that_the_published_keys_verify(server):
         ({"grant_type": "client_credentials"}, {"Authorization": "Basic " + "YQ=="}, 401, "invalid_client"),
         ({"grant_type": "client_credentials"}, {"Authorization": "Bearer x"}, 401, "invalid_client"),
         (GOOD, basic("loy1-pos", "loy1-secret"), 400, "invalid_request"),
+        (
+            {"grant_type": "client_credentials", "client_id": "loy2-pos"},
+            basic("loy1-pos", "loy1-secret"),
+            400,
+            "invalid_request",
+        ),
         ({**GOOD, "grant_type": "password"}, {}, 400, "unsupported_grant_type"),
         ({**GOOD, "grant_type": ""}, {}, 400, "invalid_request"),
         (urlencode(GOOD).encode() + b"&client_id=loy1-pos", {}, 400, "invalid_request"),
@@ -141,3 +147,12 @@ def test_an_expired_token_is_a_strangers(tmp_path):
         while till.echo().status == 200:
             pass
         assert till.echo().status == 401
+
+
+def test_a_sandboxs_token_is_no_key_to_production_on_the_same_ledger(tmp_path):
+    with serving(tmp_path) as sandbox:
+        token = sandbox.token()
+        database = sandbox.database
+    with serving(tmp_path, programme=None, database=database, sandbox=False) as server:
+        answer = server.send("POST", "/checkout/amcash/echo", b"{}", {"Authorization": f"Bearer {token}"})
+    assert answer.status == 401

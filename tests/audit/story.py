@@ -236,6 +236,7 @@ class Snapshot:
         self.damage(
             "DROP TRIGGER transfer_is_never_updated",
             "DROP TRIGGER transfer_is_never_deleted",
+            "DROP TRIGGER transfer_is_never_replaced",
             "PRAGMA ignore_check_constraints = ON",
         )
 

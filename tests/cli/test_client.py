@@ -110,3 +110,18 @@ def test_a_missing_sponsor_or_a_bad_id_is_a_usage_error(amcash, arguments):
 def test_without_a_programme_the_refusal_says_to_load_one(bare):
     bare.done("migrate")
     assert "amcash load FILE" in bare.refused("client", "add", "loy1-pos", "--sponsor", "LOY1")
+
+
+def test_a_disabled_client_is_let_in_again_and_servers_see_it(amcash, ledger):
+    amcash.done("client", "add", "till", "--sponsor", "LOY1")
+    assert "amcash client enable till" in amcash.done("client", "disable", "till")
+    before = ledger.rows("SELECT version FROM register_version")
+    assert "is enabled" in amcash.done("client", "enable", "till")
+    assert ledger.rows("SELECT version FROM register_version") > before
+    with ledger.open() as store, store.read() as session:
+        assert not registers.read(session).clients["till"].disabled
+
+
+def test_enabling_a_client_that_is_not_disabled_is_refused(amcash):
+    assert "is not disabled" in amcash.refused("client", "enable", "waiting")
+    assert "there is no client" in amcash.refused("client", "enable", "nobody")

@@ -196,3 +196,11 @@ def test_set_says_how_the_collector_stands(amcash):
 
 def test_set_needs_a_flag(amcash):
     assert "at least one flag" in amcash.misused("collector", "set", RICH)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--active", "--inactive"), ("--hide-balances", "--active", "--show-balances")],
+)
+def test_a_flag_and_its_opposite_together_are_a_usage_error(amcash, flags):
+    assert "say the opposite of each other" in amcash.misused("collector", "set", RICH, *flags)

@@ -1,19 +1,22 @@
 """What holds for every command: help, exit codes, the ledger that --database opens."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from amcash.cli import main
 from amcash.ledger import register as registers
-from cli.operating import RICH
+from cli.operating import PROGRAMME, RICH
 
 COMMANDS = [
     ("client", "add", "x", "--sponsor", "LOY1"),
     ("client", "rotate", "x"),
     ("client", "disable", "x"),
+    ("client", "enable", "x"),
     ("client", "list"),
     ("collector", "show", RICH),
     ("collector", "credit", RICH, "1", "--reason", "x"),
@@ -66,9 +69,13 @@ def test_a_file_that_is_no_ledger_is_a_sentence_and_stays_as_it_is(bare, tmp_pat
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("url", ["amcash.db", "mysql://root@host/x", "sqlite://", ""])
+@pytest.mark.parametrize("url", ["amcash.db", "mysql://root@host/x", "sqlite://", "sqlite:///x?mode=ro", ""])
 def test_what_is_no_database_url_is_a_sentence(bare, url):
     assert "sqlite:///" in bare.refused("verify", "--database", url)
+
+
+def test_a_database_url_with_two_slashes_is_told_the_form_with_three(bare):
+    assert "sqlite:///good.db" in bare.refused("verify", "--database", "sqlite://good.db")
 
 
 def test_a_setting_that_does_not_exist_is_a_sentence(amcash):
@@ -150,3 +157,106 @@ def test_what_a_refused_change_began_is_not_there(amcash, ledger):
     assert ledger.rows("SELECT version FROM register_version") == before
     with ledger.open() as store, store.read() as session:
         assert registers.read_keys(session) == []
+
+
+# --- output that nobody takes ---
+
+
+def run_into(output, program, *arguments):
+    result = subprocess.run([*program, *arguments], stdout=output, stderr=subprocess.PIPE, check=False, text=True)
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result
+
+
+def full_disk():
+    return Path("/dev/full").open("w")
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+@pytest.mark.parametrize("command", [("collector", "show", RICH), ("config",), ("--help",), ("verify", "--help")])
+@pytest.mark.parametrize("output", [full_disk, closed_pipe], ids=["full", "closed"])
+def test_output_that_cannot_be_written_is_a_sentence(program, ledger, monkeypatch, output, command):
+    monkeypatch.setenv("AMCASH_DATABASE", ledger.url)
+    with output() as stdout:
+        result = run_into(stdout, program, *command)
+    assert (result.returncode, "the output could not be written whole" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", [("add", "new", "--sponsor", "LOY1"), ("rotate", "waiting")])
+def test_a_secret_that_could_not_be_printed_was_not_made(program, ledger, command):
+    before = ledger.rows("SELECT * FROM client"), ledger.rows("SELECT * FROM client_secret")
+    with Path("/dev/full").open("w") as full:
+        result = run_into(full, program, "client", *command, "--database", ledger.url)
+    assert result.returncode == 1
+    assert "so none was made" in result.stderr
+    assert (ledger.rows("SELECT * FROM client"), ledger.rows("SELECT * FROM client_secret")) == before
+
+
+# --- places where no ledger can be ---
+
+
+@pytest.fixture(params=["proc", "loop", "dangling", "long"])
+def impossible(request, tmp_path):
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    (tmp_path / "dangling.db").symlink_to("/nowhere/x.db")
+    return {"proc": "/proc/x.db", "long": "x" * 300}.get(request.param, f"{request.param}.db")
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("migrate", "--plan"), ("verify",), ("load", "programme.toml")])
+def test_a_place_where_no_ledger_can_be_is_a_sentence(bare, tmp_path, impossible, command):
+    (tmp_path / "programme.toml").write_text(PROGRAMME)
+    if "--plan" in command and impossible != "x" * 300:
+        pytest.skip("a plan looks whether a file is there, and makes none")
+    sentence = bare.refused(*command, "--database", f"sqlite:///{impossible}")
+    assert any(words in sentence for words in ("cannot be used", "there is no ledger", "cannot be looked for"))
+
+
+# --- a ledger that is only looked at ---
+
+READING = [
+    ("verify",),
+    ("collector", "show", RICH),
+    ("client", "list"),
+    ("outage", "show"),
+    ("key", "list"),
+]
+
+
+@pytest.fixture
+def read_only(ledger, monkeypatch):
+    """A ledger in a folder that may not be written; root may write everything, so it is asked as one who may not."""
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    ledger.path.parent.chmod(0o500)
+    yield ledger
+    ledger.path.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_an_auditors_copy_that_may_not_be_written_can_be_read_and_nothing_is_made_beside_it(amcash, read_only, command):
+    before = sorted((item.name, item.stat().st_mtime_ns) for item in read_only.path.parent.iterdir())
+    amcash.done(*command)
+    assert sorted((item.name, item.stat().st_mtime_ns) for item in read_only.path.parent.iterdir()) == before
+
+
+def test_a_redemption_can_be_looked_at_in_an_auditors_copy(amcash, ledger, monkeypatch):
+    confirmation = ledger.redeem().confirmation
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    assert "stands" in amcash.done("transaction", "show", confirmation, "--collector", RICH)
+
+
+def test_a_copy_without_its_newest_transfers_is_refused(amcash, read_only):
+    read_only.path.with_name("ledger.db-wal").write_bytes(b"x")
+    sentence = amcash.refused("verify")
+    assert "ledger.db-wal" in sentence
+    assert "copy both files" in sentence
+
+
+@pytest.mark.usefixtures("read_only")
+def test_a_change_to_a_ledger_that_may_not_be_written_is_refused(amcash):
+    assert "cannot be opened for writing" in amcash.refused("client", "rotate", "waiting")

@@ -64,3 +64,31 @@ def test_a_name_that_is_no_setting_is_told_beside_those_that_are(bare):
     assert result.exit_code == 1
     assert "AMCASH_PORT" in result.stdout
     assert "AMCASH_PROT is not a setting" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("AMCASH_DATABASE", "nonsense", "begins no database URL"),
+        ("AMCASH_LOG_LEVEL", "loud", "must be one of debug, info"),
+        ("AMCASH_PUBLIC_URL", "tills.example.com", "must be a URL such as https://"),
+        ("AMCASH_PUBLIC_URL", "https://", "must be a URL such as https://"),
+        ("AMCASH_PUBLIC_URL", "https://tills.example.com?x", "must be a URL such as https://"),
+        ("AMCASH_AUDIENCE", "", "must not be empty"),
+    ],
+)
+def test_what_cannot_be_used_is_shown_and_said_why(bare, variable, value, why):
+    result = bare("config", **{variable: value})
+    assert result.exit_code == 1
+    assert re.search(rf"environment +{variable} +{re.escape(value) or '.none.'}\n", result.stdout)
+    assert why in result.stderr
+
+
+@pytest.mark.parametrize("value", ["", "https://tills.example.com", "http://[::1]:8080/amcash/"])
+def test_a_public_url_may_be_any_base(bare, value):
+    bare.done("config", AMCASH_PUBLIC_URL=value)
+
+
+def test_an_ipv6_host_stands_in_brackets():
+    assert Settings(host="::1").address == "http://[::1]:8080"
+    assert Settings(host="::1", tls_cert="x").listening_at(1) == "https://[::1]:1"

@@ -2,13 +2,13 @@
 
 import os
 import pty
+import shlex
 import subprocess
 
 import pytest
 
-from amcash import wiring
 from amcash.cli.failing import Refused
-from amcash.cli.load import apply_programme_file
+from amcash.cli.load import PROGRAMME_BYTES_MAX, read_programme_file
 from amcash.ledger import population
 from amcash.ledger.store import StoreError
 from cli.operating import PROGRAMME, RICH
@@ -83,8 +83,9 @@ def test_a_programme_that_is_no_text_is_refused(bare, programme):
 
 def test_collectors_are_loaded_from_csv_and_counted(amcash, csv):
     path = csv(f"number,cash_miles,active\n1001,95,true\n1002,0,false\n{RICH},7,no\n")
-    assert amcash.done("load", path) == "collectors: 2 new, 1 changed, 0 as they were\n"
-    assert amcash.done("load", path) == "collectors: 0 new, 0 changed, 3 as they were\n"
+    left = "1 collector has other balances than the file says; they were left as they are\n"
+    assert amcash.done("load", path) == f"collectors: 2 new, 1 changed, 0 as they were\n{left}"
+    assert amcash.done("load", path) == f"collectors: 0 new, 0 changed, 3 as they were\n{left}"
     assert amcash.json("collector", "show", "1001")["cash_miles"] == 95
     assert amcash.json("collector", "show", RICH)["cash_miles"] == 1900
     assert amcash.json("verify")["ok"]
@@ -141,12 +142,62 @@ def test_a_file_may_be_named_in_capitals(bare, csv):
     bare.done("load", csv("number\n1001\n", "COLLECTORS.CSV"))
 
 
-def test_serve_gets_the_file_as_it_was_read(ledger, programme):
-    with wiring.open_ledger(ledger.url) as store:
-        described = apply_programme_file(store, programme, sandbox=False)
-        assert [item.code for item in described.sponsors] == ["LOY1", "LOY2"]
-        with pytest.raises(Refused, match="cannot be read: No such file"):
-            apply_programme_file(store, programme.with_name("gone.toml"), sandbox=False)
+def test_serve_reads_the_file_before_it_touches_a_ledger(programme):
+    described = read_programme_file(programme, sandbox=False)
+    assert [item.code for item in described.sponsors] == ["LOY1", "LOY2"]
+    with pytest.raises(Refused, match="cannot be read: No such file"):
+        read_programme_file(programme.with_name("gone.toml"), sandbox=False)
+
+
+def test_a_load_that_is_interrupted_says_how_many_are_in(amcash, csv, monkeypatch):
+    path = csv("number\n" + "".join(f"{number}\n" for number in range(1, 2_501)))
+    enrol, calls = population.enrol, []
+
+    def interrupt_the_second_batch(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return enrol(*arguments)
+
+    monkeypatch.setattr(population, "enrol", interrupt_the_second_batch)
+    assert amcash.refused("load", path) == ("interrupted; 1,000 of 2,500 collectors are in, load again for the rest")
+    assert amcash.json("verify")["ok"]
+
+
+def test_a_refused_file_leaves_no_new_ledger_behind(bare, csv, tmp_path):
+    path = csv("number,cash_miles\n1,many\n")
+    bare.refused("load", path)
+    bare.refused("serve", "--programme", csv("nonsense", "bad.toml"))
+    bare.refused("serve", "--programme", "gone.toml")
+    bare.refused("serve")
+    assert not list(tmp_path.glob("*.db*"))
+
+
+@pytest.mark.parametrize("name", ["pipe.toml", "pipe.csv"])
+def test_a_pipe_is_refused_without_waiting_for_it(bare, tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert bare.refused("load", name) == f"{name} is not a regular file; nothing was loaded"
+
+
+@pytest.mark.parametrize("name", ["folder.toml", "folder.csv"])
+def test_a_folder_is_refused(bare, tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert bare.refused("load", name) == f"{name} is not a regular file; nothing was loaded"
+
+
+def test_a_programme_over_16_mib_is_refused_before_it_is_read(bare, programme):
+    with programme.open("r+b") as file:
+        file.truncate(PROGRAMME_BYTES_MAX)
+    assert "larger than" not in bare.refused("load", str(programme))  # but NUL is not TOML
+    with programme.open("r+b") as file:
+        file.truncate(PROGRAMME_BYTES_MAX + 1)
+    assert "is larger than 16 MiB" in bare.refused("load", str(programme))
+
+
+def test_the_printed_command_names_the_database_that_was_named(bare, programme):
+    url = "sqlite:///my ledger.db"
+    command = bare.done("load", str(programme), "--database", url).splitlines()[-1].partition("amcash ")[2]
+    assert bare.json(*shlex.split(command))["id"] == "waiting"
 
 
 def test_a_progress_bar_is_drawn_on_a_terminal_and_nowhere_else(ledger, csv, program):

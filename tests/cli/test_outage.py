@@ -41,23 +41,25 @@ def test_a_new_outage_replaces_the_one_in_force(amcash):
 
 
 def test_a_time_that_is_over_is_refused(amcash):
-    assert "is over already; the outage was not declared" in amcash.refused("outage", "on", "--until", "2020-01-01")
+    assert "is over already; the outage was not declared" in amcash.refused(
+        "outage", "on", "--until", "2020-01-01T00:00"
+    )
     assert amcash.json("outage", "show")["in_force"] is False
 
 
 def test_an_outage_whose_time_has_come_is_not_in_force(amcash, ledger):
-    amcash.done("outage", "on", "--until", "2099-01-01")
+    amcash.done("outage", "on", "--until", "2099-01-01T00:00")
     ledger.change("UPDATE outage SET until = 1000000")
     assert amcash.done("outage", "show") == "No outage is in force.\n"
     assert amcash.done("outage", "off") == "No outage was in force; none is now.\n"
 
 
-@pytest.mark.parametrize("time", ["tomorrow", "25:00", "2099-02-30", ""])
+@pytest.mark.parametrize("time", ["tomorrow", "25:00", "2099-02-30T05:00", "2099-02-28", "20990228", ""])
 def test_what_is_no_time_is_a_usage_error(amcash, time):
     assert "2026-07-01T05:00" in amcash.misused("outage", "on", "--until", time)
 
 
-@pytest.mark.parametrize("time", ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T00:00"])
 def test_the_ends_of_the_calendar_break_nothing(amcash, time):
     amcash("outage", "on", "--until", time)
     amcash.done("outage", "show")
@@ -67,3 +69,11 @@ def test_a_change_raises_the_registers_version_so_that_servers_see_it(amcash, le
     before = ledger.rows("SELECT version FROM register_version")
     amcash.done("outage", "on")
     assert ledger.rows("SELECT version FROM register_version") > before
+
+
+@pytest.mark.parametrize(("time", "why"), [("2099-03-08T02:30", "is not"), ("2099-11-01T01:30", "is twice")])
+def test_a_time_that_the_wall_clock_does_not_have_once_is_refused(amcash, time, why):
+    sentence = amcash.refused("outage", "on", "--until", time)
+    assert f"{why} on the clocks of America/Toronto" in sentence
+    assert amcash.json("outage", "show")["in_force"] is False
+    amcash.done("outage", "on", "--until", f"{time}-05:00")

@@ -149,3 +149,19 @@ def test_local_time_is_the_programmes_wall_clock():
 
 def _closes_in_utc(redeemed):
     return reversal_closes(toronto(redeemed), programme()).astimezone(ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize(
+    ("redeemed", "until", "closes"),
+    [
+        ("2026-03-07 12:00", time(2, 30), "2026-03-08 07:00"),  # 02:30 never comes; the clock jumps at 07:00 UTC
+        ("2026-03-07 12:00", time(2, 0), "2026-03-08 07:00"),
+        ("2026-03-07 12:00", time(3, 0), "2026-03-08 07:00"),
+        ("2026-03-07 12:00", time(1, 59), "2026-03-08 06:59"),
+        ("2026-10-31 12:00", time(1, 30), "2026-11-01 05:30"),  # 01:30 comes twice; the first counts
+    ],
+)
+def test_a_window_that_ends_in_a_night_of_changing_clocks_ends_when_its_hour_is_first_shown_or_jumped_over(
+    redeemed, until, closes
+):
+    assert reversal_closes(toronto(redeemed), programme(reversal_until=until)) == utc(closes)

@@ -11,9 +11,8 @@ from amcash.domain import rules
 from amcash.domain.commands import Echo
 from amcash.domain.vocabulary import ConfirmationNumber
 from amcash.ledger import settle as settling
-from amcash.ledger.settle import BUSY_RETRIES_MAX, Settler, draw_confirmations
-from amcash.ledger.sqlite import SqliteStore
-from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError
+from amcash.ledger.settle import BUSY_RETRIES_MAX, READ_TRIES_MAX, Settler, draw_confirmations
+from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError, StoreLostError
 from ledger.examples import (
     ANNA,
     BERT,
@@ -67,12 +66,9 @@ class WrappedSession:
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = SqliteStore(tmp_path / "ledger.db", create=True)
-    store.migrate()
-    enrol(store, (ANNA, 1900, 545), (BERT, 1900, 0))
-    yield store
-    store.close()
+def store(new_store):
+    enrol(new_store, (ANNA, 1900, 545), (BERT, 1900, 0))
+    return new_store
 
 
 def settler(store, *, now=lambda: NOW, **how):
@@ -202,6 +198,20 @@ def test_a_lock_that_was_lost_at_the_end_of_a_batch_is_tried_again_from_its_begi
 
     assert codes(settler(WrappedStore(store, on_append=on_append)).settle([redeem()])) == ["0000"]
     assert balances(store) == (1805, 545)
+
+
+def test_a_connection_that_is_lost_again_and_again_is_tried_a_counted_number_of_times(store):
+    lost = WrappedStore(store, on_begin=failing(1000, StoreLostError("lost")))
+    assert codes(settler(lost).settle([redeem()])) == ["StoreLostError"]
+    assert lost.begun == 1 + BUSY_RETRIES_MAX
+
+
+def test_an_inquiry_whose_connection_was_lost_is_read_once_more(store):
+    lost = WrappedStore(store, on_begin=failing(1, StoreLostError("lost")))
+    assert codes(settler(lost).consult([inquire()])) == ["0000"]
+    lost = WrappedStore(store, on_begin=failing(1000, StoreLostError("lost")))
+    assert codes(settler(lost).consult([inquire()])) == ["StoreLostError"]
+    assert lost.begun == READ_TRIES_MAX
 
 
 def test_any_other_failure_of_the_store_is_not_tried_again_and_fails_the_batch(store):

@@ -1,5 +1,6 @@
 """The file itself: what is refused, with a sentence that says why, and what is left untouched."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -224,16 +225,17 @@ def test_a_migration_that_has_changed_since_it_ran_is_noticed(path):
     store.close()
 
 
-def test_a_migration_that_fails_leaves_nothing(path, monkeypatch):
+def test_a_migration_that_fails_leaves_nothing_of_itself(path, monkeypatch):
     good = migrations.known("sqlite")
     bad = migrations.Migration(9999, "9999_bad", "CREATE TABLE fine (x); CREATE TABLE fine (x);")
     monkeypatch.setattr(migrations, "known", lambda _database: [*good, bad])
     store = SqliteStore(path, create=True)
     with pytest.raises(StoreError):
         store.migrate()
-    assert list(store._connection.execute("SELECT name FROM sqlite_schema")) == []
+    assert list(store._connection.execute("SELECT name FROM sqlite_schema WHERE name = 'fine'")) == []
+    assert store.pending() == ["9999_bad"]
     monkeypatch.undo()
-    assert store.migrate() == [item.name for item in good]
+    assert store.migrate() == []
     store.close()
 
 
@@ -359,3 +361,84 @@ def test_a_read_transaction_cannot_write(tmp_path):
     with store.write() as session:
         session.run("UPDATE heartbeat SET at = 2")
     store.close()
+
+
+def test_replace_cannot_rewrite_a_transfer_even_on_a_strangers_connection(tmp_path):
+    path = tmp_path / "ledger.db"
+    store = SqliteStore(path, create=True)
+    store.migrate()
+    enrol(store, (ANNA, 1900, 545))
+    (made,) = settle(store, redeem())
+    store.close()
+    stranger = sqlite3.connect(path)
+    rows = stranger.execute("SELECT * FROM transfer ORDER BY seq").fetchall()
+    for row in (rows[0], rows[-1], (rows[-1][0], rows[-1][1] + 1, *rows[-1][2:])):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            stranger.execute(f"INSERT OR REPLACE INTO transfer VALUES ({', '.join('?' * len(row))})", row)
+    assert stranger.execute("SELECT * FROM transfer ORDER BY seq").fetchall() == rows
+    stranger.close()
+    assert made
+
+
+def test_a_link_is_no_second_ledger(tmp_path):
+    path, link = tmp_path / "ledger.db", tmp_path / "link.db"
+    SqliteStore(path, create=True).close()
+    link.symlink_to(path)
+    lock = ServerLock(path)
+    with pytest.raises(StoreUnusableError, match="already served"):
+        ServerLock(link)
+    lock.release()
+
+
+def test_a_file_with_two_names_is_refused(tmp_path):
+    path = tmp_path / "ledger.db"
+    SqliteStore(path, create=True).close()
+    (tmp_path / "other.db").hardlink_to(path)
+    with pytest.raises(StoreUnusableError, match="hard link"):
+        SqliteStore(path)
+
+
+# --- a copy that is only looked at ---
+
+
+def test_an_unchanging_copy_is_read_without_a_file_beside_it_and_cannot_be_written(path):
+    store = made(path)
+    enrol(store, (ANNA, 7, 0))
+    store.close()
+    copy = SqliteStore(path, unchanging=True)
+    assert balances(copy) == (7, 0)
+    assert copy.pending() == []
+    with pytest.raises(StoreError, match="read-only"), copy.write() as session:
+        session.run("UPDATE heartbeat SET at = 1")
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+    copy.close()
+
+
+def test_an_unchanging_copy_with_a_wal_beside_it_is_refused(path):
+    made(path).close()
+    path.with_name(path.name + "-wal").touch()
+    with pytest.raises(StoreUnusableError, match="copy both files"):
+        SqliteStore(path, unchanging=True)
+
+
+def test_an_unchanging_copy_of_something_else_is_refused(path):
+    path.touch()
+    with pytest.raises(StoreUnusableError, match="not an amcash ledger"):
+        SqliteStore(path, unchanging=True)
+
+
+@pytest.mark.parametrize("name", ["loop.db", "dangling.db", "x" * 300, "\N{GREEK SMALL LETTER ALPHA}" * 200])
+def test_a_path_that_the_system_refuses_is_a_sentence(tmp_path, name):
+    (tmp_path / "loop.db").symlink_to("loop.db")
+    (tmp_path / "dangling.db").symlink_to("nowhere/x.db")
+    sentence = refusal(tmp_path / name, create=True)
+    assert "cannot be used" in sentence
+    assert "--database" in sentence
+
+
+def test_a_folder_on_a_read_only_disk_is_a_sentence(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert f"{path} cannot be used: Read-only file system" in refusal(path, create=True)

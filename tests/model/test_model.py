@@ -1,4 +1,4 @@
-"""Tills, operators and the clock at random: the product on a real file must say what the naive programme says."""
+"""Tills, operators and the clock at random: the product on a real ledger must say what the naive programme says."""
 
 import datetime as dt
 import json
@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -33,6 +33,7 @@ from amcash.domain.vocabulary import (
     Wallet,
 )
 from amcash.ledger import register
+from amcash.ledger.postgres import PostgresStore
 from amcash.ledger.settle import Settler
 from amcash.ledger.sqlite import SqliteStore
 from amcash.ledger.store import StoreError
@@ -42,6 +43,7 @@ from model.naive import ANY_FRENCH, NaiveProgramme
 
 EXAMPLES = os.environ.get("AMCASH_MODEL_EXAMPLES")
 STEPS_PER_EXAMPLE = 30
+EXAMPLES_ON_POSTGRES = 60
 
 TORONTO = ZoneInfo("America/Toronto")
 SPONSORS = {
@@ -130,6 +132,13 @@ def template(folder):
     path = folder / "template.db"
     store = SqliteStore(path, create=True)
     store.migrate()
+    enrol(store)
+    store.close()
+    return path
+
+
+def enrol(store):
+    """Put the sponsors and collectors of every example into an empty ledger."""
     with store.write() as session:
         register.put_sponsors(
             session,
@@ -147,26 +156,55 @@ def template(folder):
                     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
                     book.enter(rules.opening(book.collectors[fresh.number], wallet, Miles(miles), moment))
         session.append(book)
-    store.close()
-    return path
+
+
+class InFiles:
+    """A new file for each example."""
+
+    def __init__(self, folder):
+        self.template = template(folder)
+
+    @contextmanager
+    def ledger(self):
+        with tempfile.TemporaryDirectory(dir=self.template.parent) as folder:
+            path = Path(folder) / "ledger.db"
+            shutil.copyfile(self.template, path)
+            stores = SqliteStore(path), SqliteStore(path)
+            for store in stores:
+                store._connection.execute("PRAGMA synchronous = OFF")
+            yield stores
+            for store in stores:
+                store.close()
+
+
+class InPostgres:
+    """One database, emptied after each example."""
+
+    def __init__(self, server):
+        self.server = server
+
+    @contextmanager
+    def ledger(self):
+        with self.server.ledger() as url:
+            stores = PostgresStore(url), PostgresStore(url)
+            for store in stores:
+                store._connection.driver.execute("SET synchronous_commit = off")
+            enrol(stores[0])
+            yield stores
+            for store in stores:
+                store.close()
 
 
 class Real:
     """The product from bytes to bytes, without HTTP: decode, settle or consult, encode."""
 
-    def __init__(self, path):
+    def __init__(self, writer, reader):
         self.now = BEGINNINGS[0].astimezone(dt.UTC)
-        self.writer = SqliteStore(path)
-        self.reader = SqliteStore(path)
-        for store in (self.writer, self.reader):
-            store._connection.execute("PRAGMA synchronous = OFF")
+        self.writer = writer
+        self.reader = reader
         self.register = None
         self.settler = Settler(self.writer, lambda: self.register, lambda: self.now)
         self.consulter = Settler(self.reader, lambda: self.register, lambda: self.now)
-
-    def close(self):
-        self.writer.close()
-        self.reader.close()
 
     def configure(self, cap, over_request, naive_offers):
         with self.writer.write() as session:
@@ -276,14 +314,12 @@ SEEN = Counter()
 
 
 class TillsAndOperators(RuleBasedStateMachine):
-    TEMPLATE: Path
+    PLACE: InFiles | InPostgres
 
     def __init__(self):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(dir=self.TEMPLATE.parent)
-        path = Path(self.folder.name) / "ledger.db"
-        shutil.copyfile(self.TEMPLATE, path)
-        self.real = Real(path)
+        self.ledger = self.PLACE.ledger()
+        self.real = Real(*self.ledger.__enter__())
         self.sent = []
         self.approved = []
 
@@ -511,8 +547,7 @@ class TillsAndOperators(RuleBasedStateMachine):
             if hasattr(self, "naive"):
                 self._compare_books()
         finally:
-            self.real.close()
-            self.folder.cleanup()
+            self.ledger.__exit__(None, None, None)
 
     def _compare_books(self):
         with self.real.reader.read() as session:
@@ -557,18 +592,14 @@ EVERYTHING_THAT_CAN_BE_SAID = {
 }
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    TillsAndOperators.TEMPLATE = template(tmp_path_factory.mktemp("model"))
-    return TillsAndOperators
-
-
-def test_the_product_says_and_keeps_what_the_naive_programme_says(machine):
+def run(place, examples):
+    """Run the machine; `examples` holds where the environment asks for no other number."""
+    TillsAndOperators.PLACE = place
     SEEN.clear()
     run_state_machine_as_test(
-        machine,
+        TillsAndOperators,
         settings=settings(
-            max_examples=int(EXAMPLES or 500),
+            max_examples=int(EXAMPLES or examples),
             stateful_step_count=STEPS_PER_EXAMPLE,
             deadline=None,
             derandomize=EXAMPLES is None,  # the fast suite is red because of a change, never because of luck
@@ -577,5 +608,13 @@ def test_the_product_says_and_keeps_what_the_naive_programme_says(machine):
             print_blob=False,
         ),
     )
+
+
+def test_the_product_says_and_keeps_what_the_naive_programme_says(tmp_path_factory):
+    run(InFiles(tmp_path_factory.mktemp("model")), 500)
     if EXAMPLES is None:
         assert EVERYTHING_THAT_CAN_BE_SAID - SEEN.keys() == set(), "the machine no longer reaches these answers"
+
+
+def test_the_product_on_postgresql_says_and_keeps_what_the_naive_programme_says(postgres):
+    run(InPostgres(postgres), EXAMPLES_ON_POSTGRES)

@@ -99,7 +99,7 @@ def test_a_changed_file_changes_terms_sponsors_clients_and_flags_but_no_balance(
         .replace('secret = "sandbox-secret-of-loy1', 'secret = "another-secret-of-loy1')
         .replace("cash_miles = 1900\ndream_miles = 545\nactive = false", "cash_miles = 7\ndream_miles = 0")
     )
-    assert apply(store, read_programme(text, sandbox=True), LATER) == Counts(changed=1, same=11)
+    assert apply(store, read_programme(text, sandbox=True), LATER) == Counts(changed=1, same=11, balances_left=1)
     assert one(store, "80000000014") == (1, 1, 1, 1900, 545, 2)
     assert rows(store, "transfer") == before
     with store.read() as session:
@@ -207,7 +207,7 @@ def test_of_a_collector_who_is_there_only_the_flags_change(store):
     enrol(store, SOME)
     before = rows(store, "transfer")
     again = [collector("3", 1, 1, False, False, False), collector("1", 9_999, 0), collector("5", 10)]
-    assert enrol(store, again, LATER) == Counts(new=1, changed=1, same=1)
+    assert enrol(store, again, LATER) == Counts(new=1, changed=1, same=1, balances_left=2)
     assert one(store, "3") == (0, 0, 0, 1900, 545, 2)
     assert one(store, "1") == (1, 1, 1, 0, 7, 1)
     assert [row for row in rows(store, "transfer")["transfer"] if row[0] != "5"] == before["transfer"]
@@ -219,13 +219,13 @@ def test_a_balance_that_was_spent_since_is_not_given_back(store):
         book = session.load(population.Needs(collectors={CollectorNumber("3")}))
         book.enter(rules.credit(book.collectors[CollectorNumber("3")], Wallet.CASH, -1900, "spent", LATER))
         session.append(book)
-    assert enrol(store, SOME, LATER) == Counts(same=4)
+    assert enrol(store, SOME, LATER) == Counts(same=4, balances_left=1)
     assert one(store, "3")[3:] == (0, 545, 3)
 
 
 def test_a_number_twice_in_a_batch_opens_once_and_the_last_flags_hold(store):
     twice = [collector("1", 5), collector("1", 7, 0, False), collector("1", 7, 0, False)]
-    assert enrol(store, twice) == Counts(new=1, changed=1, same=1)
+    assert enrol(store, twice) == Counts(new=1, changed=1, same=1, balances_left=2)
     assert one(store, "1") == (0, 1, 1, 5, 0, 1)
 
 
@@ -288,5 +288,5 @@ def test_one_who_was_enrolled_by_somebody_else_meanwhile_keeps_what_they_have(st
                 enrol(store, [collector("3", 50)])
             return self._write()
 
-    assert population.enrol_stream(Interrupted(store, 1), SOME, NOW) == Counts(new=3, same=1)
+    assert population.enrol_stream(Interrupted(store, 1), SOME, NOW) == Counts(new=3, same=1, balances_left=1)
     assert one(store, "3") == (1, 1, 1, 50, 0, 1)

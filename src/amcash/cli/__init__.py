@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from amcash.cli.failing import printed_or_refused
+
 _COMMANDS = {
     "client": ("amcash.cli.client", "Register the OAuth clients of partners, rotate their secrets."),
     "collector": ("amcash.cli.collector", "Look at one collector, credit miles, set flags."),
@@ -35,6 +37,14 @@ class _Lazy(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with printed_or_refused():  # --help and --version print here
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with printed_or_refused():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

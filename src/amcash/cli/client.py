@@ -1,11 +1,14 @@
 """`amcash client`: the OAuth clients of partners. A secret is printed once, here, and nowhere else (R-AUTH-2)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from amcash import wiring
 from amcash.access.clients import new_secret
 from amcash.cli import options, printing
-from amcash.cli.failing import Refused
+from amcash.cli.failing import Refused, forget_output
 from amcash.domain.vocabulary import Client, SponsorCode, secret_digest
 from amcash.ledger import register as registers
 from amcash.ledger.store import Session
@@ -16,7 +19,7 @@ NAMED_MAX = 10
 
 @click.group()
 def client() -> None:
-    """Register the OAuth clients of partners, rotate their secrets, shut one out.
+    """Register the OAuth clients of partners, rotate their secrets, shut one out and let it in again.
 
     A client gets tokens with its id and secret, and may act for the sponsors it was given, for no other.
 
@@ -48,7 +51,7 @@ def add(client_id: str, sponsors: tuple[str, ...], database: str | None, as_json
     """
     codes = tuple(dict.fromkeys(map(SponsorCode, sponsors)))
     secret = new_secret()
-    with options.changing(database) as session:
+    with _never_lost(), options.changing(database) as session:
         known = options.register_of(session).sponsors
         for code in codes:
             if code not in known:
@@ -59,13 +62,26 @@ def add(client_id: str, sponsors: tuple[str, ...], database: str | None, as_json
         else:
             _refuse_unless_first_secret(there, codes)
         registers.add_secret(session, client_id, secret_digest(secret), wiring.utc_now())
-    _print_secret(client_id, secret, "", as_json=as_json)
+        _print_secret(client_id, secret, "", as_json=as_json)
+
+
+@contextmanager
+def _never_lost() -> Iterator[None]:
+    """Undo the making of a secret that could not be printed: it is printed before it counts."""
+    try:
+        yield
+    except OSError as error:
+        forget_output()
+        raise Refused(f"the secret could not be printed ({error.strerror}), so none was made") from error
 
 
 def _refuse_unless_first_secret(there: Client, codes: tuple[SponsorCode, ...]) -> None:
     """A client without a secret waits for its first one (programme.md); any other exists already."""
     if there.disabled:
-        raise Refused(f"client {there.client_id} is there already, and disabled; choose another id")
+        raise Refused(
+            f"client {there.client_id} is there already, and disabled; choose another id, "
+            f"or let it in again: amcash client enable {there.client_id}"
+        )
     if there.secret_digests:
         raise Refused(
             f"client {there.client_id} is there already, for {', '.join(there.sponsors)}; "
@@ -93,13 +109,13 @@ def rotate(client_id: str, database: str | None, as_json: bool) -> None:
     Example:  amcash client rotate loy1-pos
     """
     secret = new_secret()
-    with options.changing(database) as session:
+    with _never_lost(), options.changing(database) as session:
         there = _existing(session, client_id)
         if there.disabled:
-            raise Refused(f"client {client_id} is disabled; a new secret would not let it in")
+            raise Refused(f"client {client_id} is disabled; let it in again first: amcash client enable {client_id}")
         registers.add_secret(session, client_id, secret_digest(secret), wiring.utc_now())
-    before = "Its latest secret before this one stays good beside it." if there.secret_digests else ""
-    _print_secret(client_id, secret, before, as_json=as_json)
+        before = "Its latest secret before this one stays good beside it." if there.secret_digests else ""
+        _print_secret(client_id, secret, before, as_json=as_json)
 
 
 @client.command()
@@ -108,13 +124,36 @@ def rotate(client_id: str, database: str | None, as_json: bool) -> None:
 def disable(client_id: str, database: str | None) -> None:
     """Shut a client out, its tokens included, within 5 s in every server.
 
+    `amcash client enable ID` lets it in again.
+
     \b
     Example:  amcash client disable loy1-pos
     """
     with options.changing(database) as session:
         _existing(session, client_id)
         registers.disable_client(session, client_id)
-    click.echo(f"Client {client_id} is disabled; its secrets and its tokens are refused within 5 s.")
+    click.echo(
+        f"Client {client_id} is disabled; its secrets and its tokens are refused within 5 s. "
+        f"To let it in again: amcash client enable {client_id}"
+    )
+
+
+@client.command()
+@click.argument("client_id", metavar="ID", type=options.CLIENT_ID)
+@options.database_option
+def enable(client_id: str, database: str | None) -> None:
+    """Let a disabled client in again, with the secrets and the tokens it had, within 5 s in every server.
+
+    Where a secret had got into wrong hands, rotate twice at once afterwards: then both old ones have ended.
+
+    \b
+    Example:  amcash client enable loy1-pos
+    """
+    with options.changing(database) as session:
+        if not _existing(session, client_id).disabled:
+            raise Refused(f"client {client_id} is not disabled; nothing was changed")
+        registers.enable_client(session, client_id)
+    click.echo(f"Client {client_id} is enabled; its secrets and its tokens count again within 5 s.")
 
 
 @client.command(name="list")

@@ -238,7 +238,19 @@ def _balance(found: Collector, wallet: Wallet) -> Miles:
     return found.cash if wallet is Wallet.CASH else found.dream
 
 
-@collector.command(name="set")
+class _OneOfEachPair(click.Command):
+    """Refuses both flags of a pair, where click would let the last one win."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for option in self.params:
+            pair = (set(option.opts), set(option.secondary_opts))
+            if all(flags & set(args) for flags in pair):
+                yes, no = map(min, pair)
+                raise click.UsageError(f"{yes} and {no} say the opposite of each other; give one of them", ctx)
+        return super().parse_args(ctx, args)
+
+
+@collector.command(name="set", cls=_OneOfEachPair)
 @click.argument("number", metavar="NUMBER", type=options.COLLECTOR_NUMBER)
 @click.option("--active/--inactive", default=None, help="Inactive: every request is declined, 0002.")
 @click.option("--show-balances/--hide-balances", default=None, help="Hidden: approvals say 0001, no balances.")

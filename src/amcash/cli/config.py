@@ -6,8 +6,10 @@ from dataclasses import fields
 
 import click
 
+from amcash import wiring
 from amcash.cli import options, printing
-from amcash.cli.failing import Refused
+from amcash.cli.failing import Refused, sentences
+from amcash.ledger.store import StoreUnusableError
 from amcash.settings import Settings, SettingsError
 
 # Up to the last @, for a password may hold anything: rather too much is hidden than too little.
@@ -44,9 +46,11 @@ def config(database: str | None, as_json: bool) -> None:
             ],
         )
     try:
-        Settings.read(os.environ, database=database)
+        chosen = Settings.read(os.environ, database=database)
     except SettingsError as error:
         raise Refused(str(error)) from error
+    with sentences(StoreUnusableError):
+        wiring.check_url(chosen.database)
 
 
 def _in_force(name: str, variable: str, given: str | None) -> tuple[str | int | bool, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from rich import box
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -40,6 +41,9 @@ _TOLD = (
     "milesReversed",
     "txnConfirmationNumber",
 )
+
+_TOLD_A_LINE = 2
+"""Values on one line: the longest two fit into 80 columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +196,9 @@ def _show(console: Console, answer: Answer) -> None:
     code = body["responseCode"]
     mark = " · Idempotency-Replayed: true" if answer.replayed else ""
     console.print(f"   HTTP {answer.status} · [bold cyan]{code}[/] {body['message']}{mark}")
-    told = "  ".join(f"{name} {body[name]}" for name in _TOLD if name in body)
-    console.print(f"   {told}", soft_wrap=True)
+    told = [f"{name} {body[name]}" for name in _TOLD if name in body]
+    for at in range(0, len(told), _TOLD_A_LINE):
+        console.print("   " + "  ".join(told[at : at + _TOLD_A_LINE]), soft_wrap=True)
 
 
 def _receipt(console: Console, body: dict[str, str], title: str, language: str) -> None:
@@ -206,7 +211,9 @@ def _show_ledger(console: Console, database: str) -> None:
     console.print("[bold]7. What the ledger says[/]  the server is stopped; these are its books")
     with wiring.open_ledger(database) as store, store.read() as session:
         for number in (COLLECTOR, QUIET_COLLECTOR):
-            table = Table("no.", "kind", "from", "to", "miles", "balance", title=f"collector {number}")
+            table = Table(title=f"collector {number}", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+            for name in ("no.", "kind", "from", "to", "miles", "balance"):
+                table.add_column(name, no_wrap=True, justify="right" if name in {"no.", "miles", "balance"} else "left")
             for seq, kind, source, target, miles, balance in session.run(
                 "SELECT seq, kind, source, target, miles, balance FROM transfer WHERE collector = ? ORDER BY seq",
                 number,

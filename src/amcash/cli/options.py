@@ -84,15 +84,23 @@ def settings(**options: str | bool | None) -> Settings:
 @contextmanager
 def ledger(database: str | None, *, create: bool = False) -> Iterator[Store]:
     """Open the ledger of a command; what the ledger refuses ends the command with a sentence."""
-    url = settings(database=database).database
-    with sentences(StoreError), wiring.open_ledger(url, create=create) as store:
+    chosen = settings(database=database)
+    with (
+        sentences(StoreError),
+        wiring.open_ledger(chosen.database, create=create, unsafe_durability=chosen.unsafe_durability) as store,
+    ):
         yield store
 
 
 @contextmanager
 def reading(database: str | None) -> Iterator[Session]:
-    """Open the ledger and look at one state of it."""
-    with ledger(database) as store, store.read() as session:
+    """Open the ledger and look at one state of it; a file that may not be written is left as it is."""
+    chosen = settings(database=database)
+    with (
+        sentences(StoreError),
+        wiring.look_at_ledger(chosen.database, unsafe_durability=chosen.unsafe_durability) as store,
+        store.read() as session,
+    ):
         yield session
 
 

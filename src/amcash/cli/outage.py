@@ -1,6 +1,6 @@
 """`amcash outage`: a scheduled outage, during which every request is answered `0092` (R-ORDER)."""
 
-from datetime import MAXYEAR, MINYEAR, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 
 import click
 
@@ -19,8 +19,10 @@ class _Moment(click.ParamType[datetime]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            moment = datetime.fromisoformat(str(value))
+            moment: datetime | None = datetime.fromisoformat(str(value))
         except ValueError:
+            moment = None
+        if moment is None or _is_a_day(str(value)):  # midnight may not be what was meant
             self.fail(
                 "must be a date and time such as 2026-07-01T05:00 (the programme's wall clock) "
                 "or 2026-07-01T05:00-04:00",
@@ -30,6 +32,14 @@ class _Moment(click.ParamType[datetime]):
         if not MINYEAR < moment.year < MAXYEAR:  # in another zone it could lie outside the calendar
             self.fail(f"must lie in the years {MINYEAR + 1} to {MAXYEAR - 1}", param, ctx)
         return moment
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 @click.group()
@@ -63,7 +73,7 @@ def declare(until: datetime | None, database: str | None) -> None:
     with options.changing(database) as session:
         programme = options.register_of(session).programme
         if until is not None and until.tzinfo is None:
-            until = until.replace(tzinfo=programme.zone)
+            until = _on_the_wall_clock(until, programme)
         if until is not None and until <= now:
             raise Refused(f"{_at(until, programme)} is over already; the outage was not declared")
         registers.put_outage(session, Outage(until))
@@ -109,6 +119,18 @@ def show(database: str | None, as_json: bool) -> None:
         click.echo("No outage is in force.")
     else:
         click.echo(f"An outage is in force, {_ends(declared.until, register.programme)}.")
+
+
+def _on_the_wall_clock(until: datetime, programme: Programme) -> datetime:
+    first, second = (until.replace(tzinfo=programme.zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return first
+    there = first.astimezone(UTC).astimezone(programme.zone).replace(tzinfo=None) == until
+    what = "is twice" if there else "is not"
+    raise Refused(
+        f"{until:%Y-%m-%d %H:%M} {what} on the clocks of {programme.zone.key}, which change that night; "
+        "give the time with an offset such as -05:00; the outage was not declared"
+    )
 
 
 def _ends(until: datetime | None, programme: Programme) -> str:

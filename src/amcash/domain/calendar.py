@@ -3,10 +3,12 @@
 Days follow the wall clock of the programme's zone through both daylight-saving nights (R-TIME-3).
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from amcash.domain.vocabulary import Programme
+
+_SECOND = timedelta(seconds=1)
 
 
 def cap_day(now: datetime, programme: Programme) -> date:
@@ -26,7 +28,7 @@ def reversal_closes(redeemed_at: datetime, programme: Programme) -> datetime:
     away what is attempted *after* 3:00 AM (`0080`).
     """
     next_day = redeemed_at.astimezone(programme.zone).date() + timedelta(days=1)
-    return datetime.combine(next_day, programme.reversal_until, programme.zone)
+    return _first_shown(next_day, programme.reversal_until, programme.zone)
 
 
 def local(now: datetime, programme: Programme) -> datetime:
@@ -40,3 +42,19 @@ def _day(now: datetime, zone: ZoneInfo, starts: time) -> date:
     # A start that the clock shows twice counts the first time; one that it jumps over counts at the jump.
     begun = here.time() >= starts or datetime.combine(today, starts, zone).timestamp() <= now.timestamp()
     return today if begun else today - timedelta(days=1)
+
+
+def _first_shown(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """Return the first moment at which the wall clock shows `at` on `day`, or jumps over it."""
+    late = datetime.combine(day, at, zone).astimezone(UTC)
+    if late.astimezone(zone).time() == at:
+        return late
+    # Jumped over: the moment lies between the two readings of the time that never was, where the offset changes.
+    early = datetime.combine(day, at.replace(fold=1), zone).astimezone(UTC)
+    while late - early > _SECOND:
+        middle = early + (late - early) // 2
+        if middle.astimezone(zone).utcoffset() == late.astimezone(zone).utcoffset():
+            late = middle
+        else:
+            early = middle
+    return late.replace(microsecond=0)

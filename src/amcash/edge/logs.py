@@ -1,7 +1,9 @@
 """Logs: one JSON object a line on stdout. Whoever logs masks personal data first (R-AUTH-4)."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ class JsonFormatter(logging.Formatter):
 
 def log_to_stdout(level: str) -> None:
     """Send every logger's lines to stdout."""
+    logging.raiseExceptions = False  # a log that cannot be written must not fill stderr with the reason
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -64,9 +67,10 @@ class RequestLog:
 
     def flush(self) -> None:
         """Write what has gathered."""
-        if self._write is not None and self._lines:
-            self._write(b"".join(_request_line(line) for line in self._lines))
-        self._lines.clear()
+        lines, self._lines = self._lines, []
+        if self._write is not None and lines:
+            with contextlib.suppress(OSError):  # no room, or no reader: the service goes on without its log
+                self._write(b"".join(_request_line(line) for line in lines))
 
 
 def _request_line(line: Mapping[str, Any]) -> bytes:
@@ -77,7 +81,15 @@ def _request_line(line: Mapping[str, Any]) -> bytes:
 
 
 def write_to_stdout(lines: bytes) -> None:
-    """Write whole lines to stdout, after whatever was written there before."""
+    """Write whole lines to stdout, past its buffer, where a failure would leave them."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
+    while lines:
+        lines = lines[os.write(sys.stdout.fileno(), lines) :]
+
+
+def let_stdout_go() -> None:
+    """Write what is left to stdout; where that fails, give it up, so that ending is no failure."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

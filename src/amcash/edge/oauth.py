@@ -133,7 +133,10 @@ def _credentials(scope: Scope, form: dict[str, str]) -> tuple[str, str]:
             "invalid_client", "the Authorization header must be HTTP Basic", HTTPStatus.UNAUTHORIZED
         ) from None
     # RFC 6749 §2.3.1: both were form-encoded before they were joined.
-    return unquote_plus(client_id), unquote_plus(secret)
+    client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+    if form.get("client_id", client_id) != client_id:
+        raise OAuthError("invalid_request", "the client_id of the form is not the one that authenticates")
+    return client_id, secret
 
 
 def metadata(address: str) -> dict[str, Any]:

@@ -130,9 +130,10 @@ class Pipeline:
             answer, headers = await self._answer(scope, receive, exchange)
         except ClientGoneError:
             return
-        except BodyTooSlowError:
+        except (BodyTooSlowError, asyncio.CancelledError):
+            # Cancelled: the server stops and its grace is over. What was begun is finished; a retry tells how.
             exchange.code = Code.TIMEOUT
-            answer, headers = self._refuse(None, Code.TIMEOUT), [(b"connection", b"close")]
+            answer, headers = self._refuse(exchange.request, Code.TIMEOUT), [(b"connection", b"close")]
         except Exception:  # noqa: BLE001 -- whatever broke: the till gets an answer, the operator the trace
             trouble.exception("a request broke the service", extra={"request_id": scope.get("request_id")})
             exchange.code = Code.SERVER_ERROR
@@ -196,7 +197,7 @@ class Pipeline:
     def _line(self, scope: Scope, exchange: _Exchange, answer: Answer, seconds: float) -> Mapping[str, Any]:
         sent = exchange.request.sent if exchange.request is not None else {}
         collector = sent.get("collectorNumber")
-        return {
+        line = {
             "request_id": scope["request_id"],
             "endpoint": self._endpoint,
             "status": int(answer.status),
@@ -206,9 +207,13 @@ class Pipeline:
             "sponsor": sent.get("sponsorCode"),
             "store": sent.get("storeId"),
             "trace": sent.get("traceId"),
-            "collector": None if collector is None else masked(collector),
+            "collector": collector,
             "replayed": exchange.replayed or None,
         }
+        if collector is None:
+            return line
+        # A till may repeat the number in a field of its own choice; it is masked wherever it stands (R-AUTH-4).
+        return {name: masked(collector) if value == collector else value for name, value in line.items()}
 
 
 def header_values(scope: Scope, name: bytes) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -10,12 +11,21 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from amcash.edge.connection import Connection
+
 KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 
 
 class ListenError(Exception):
     """The address cannot be listened on; the message says why and what to do."""
+
+
+_HINTS = {
+    errno.EADDRINUSE: "; is another server running? Choose another --port",
+    errno.EADDRNOTAVAIL: "; no network interface of this machine has this address. Choose another --host",
+    errno.EACCES: "; ports below 1024 are the system administrator's. Choose another --port",
+}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -36,9 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ListenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; is another server running? Choose another --port"
-        ) from None
+        hint = _HINTS.get(error.errno or 0, "")
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from None
     return listener
 
 
@@ -77,7 +86,7 @@ def run(
     """Serve `app` until SIGTERM or SIGINT, then answer what is in flight and return."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         loop="uvloop",
         lifespan="off",
         ws="none",

@@ -38,14 +38,20 @@ def known(database: str) -> list[Migration]:
     return [Migration(int(item.name[:4]), item.name[:-4], item.read_text("utf-8")) for item in files]
 
 
-def pending(session: Session, database: str) -> list[Migration]:
+def pending(session: Session, database: str, *, any_ran: bool = True) -> list[Migration]:
     """Return what has not run yet.
+
+    Args:
+        session: an open transaction.
+        database: the kind.
+        any_ran: whether the table that says what ran is there.
 
     Raises:
         StoreUnusableError: the schema was written by a newer program, or a migration that ran has changed since.
     """
     mine = {item.number: item for item in known(database)}
-    applied = {number: (name, checksum) for number, name, checksum in session.run(_SELECT_APPLIED)}
+    rows = session.run(_SELECT_APPLIED) if any_ran else ()
+    applied = {number: (name, checksum) for number, name, checksum in rows}
     for number, (name, checksum) in applied.items():
         if number not in mine:
             raise StoreUnusableError(
@@ -62,12 +68,15 @@ def pending(session: Session, database: str) -> list[Migration]:
 _SELECT_APPLIED = "SELECT number, name, checksum FROM migration ORDER BY number"
 
 
-def apply(session: Session, database: str) -> list[str]:
-    """Run what has not run yet inside the caller's transaction and return the names."""
+def apply_next(session: Session, database: str) -> list[str]:
+    """Run the first that has not run yet inside the caller's transaction, and return its name, if there was one.
+
+    One transaction each: whatever is killed leaves whole migrations, and the next run does the rest. The caller's
+    transaction keeps other programs out, so of two that migrate at once the second finds done what the first did.
+    """
     for _ in session.run(_TABLE):
         pass
-    names = []
-    for item in pending(session, database):
+    for item in pending(session, database)[:1]:
         for _ in session.run(item.sql):
             pass
         session.run(
@@ -77,5 +86,5 @@ def apply(session: Session, database: str) -> list[str]:
             item.checksum,
             time.time_ns() // 1000,
         )
-        names.append(item.name)
-    return names
+        return [item.name]
+    return []

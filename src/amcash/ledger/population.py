@@ -45,9 +45,16 @@ class Counts:
     new: int = 0
     changed: int = 0
     same: int = 0
+    balances_left: int = 0
+    """Of those who were there, how many have other balances than the file says."""
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.new + other.new, self.changed + other.changed, self.same + other.same)
+        return Counts(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.same + other.same,
+            self.balances_left + other.balances_left,
+        )
 
     @property
     def total(self) -> int:
@@ -112,7 +119,7 @@ def enrol(
     batch = list(enrolments)
     book = session.load(Needs(collectors={item.number for item in batch}))
     flags: dict[CollectorNumber, tuple[int, int, int]] = {}
-    new = changed = 0
+    new = changed = balances_left = 0
     for item in batch:
         number = item.number
         collector = book.collectors.get(number)
@@ -121,13 +128,15 @@ def enrol(
             book.entries += entries
             book.changed.add(number)
             new += 1
-        elif _flags(item) != flags.get(number, _flags(collector)):
+            continue
+        balances_left += (item.cash, item.dream) != (collector.cash, collector.dream)
+        if _flags(item) != flags.get(number, _flags(collector)):
             flags[number] = _flags(item)
             changed += 1
     session.append(book)
     if flags:
         session.run_many(_UPDATE_FLAGS, [(*values, number) for number, values in sorted(flags.items())])
-    return Counts(new, changed, len(batch) - new - changed)
+    return Counts(new, changed, len(batch) - new - changed, balances_left)
 
 
 _UPDATE_FLAGS = "UPDATE collector SET active = ?, show_balances = ?, allow_redemption = ? WHERE number = ?"

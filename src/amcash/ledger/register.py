@@ -244,6 +244,12 @@ def disable_client(session: Session, client_id: str) -> None:
     _changed(session)
 
 
+def enable_client(session: Session, client_id: str) -> None:
+    """Let a client in again that was shut out, with the secrets it has."""
+    session.run("UPDATE client SET disabled = 0 WHERE id = ?", client_id)
+    _changed(session)
+
+
 def add_key(session: Session, key: SigningKey) -> None:
     """Sign with `key` from now on; the others are retired and verify until their last token has expired."""
     session.run("UPDATE signing_key SET retired_at = ? WHERE retired_at IS NULL", microseconds(key.created_at))

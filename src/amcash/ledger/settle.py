@@ -13,7 +13,7 @@ from amcash.domain.book import Ask, Needs
 from amcash.domain.commands import Command
 from amcash.domain.outcomes import Decision
 from amcash.domain.vocabulary import ConfirmationNumber, Register
-from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError
+from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError, StoreLostError
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ CONFIRMATION_DIGITS = 16
 _NUMBERS = 10**CONFIRMATION_DIGITS
 _RANDOM_BYTES = 16
 BUSY_RETRIES_MAX = 2
+READ_TRIES_MAX = 2
 
 Clock = Callable[[], datetime]
 Settled = Decision | StoreError
@@ -63,14 +64,17 @@ class Settler:
     def settle(self, commands: Sequence[Command]) -> list[Settled]:
         """Decide and write `commands` in order, in one transaction, and return a decision or a failure for each.
 
-        A lock held by someone else is waited for a counted number of times. Where a row was refused, or a rule
-        failed an assertion, each command is tried alone, so that only the poisoned one fails (invariant 4).
+        A lock held by someone else is waited for a counted number of times. Where the connection was lost, perhaps in
+        the midst of a commit, the same commands are settled again: what was committed is found under its idempotency
+        key and answered as recorded, so nothing is guessed and nothing is done twice (R-IDEM-3). Where a row was
+        refused, or a rule failed an assertion, each command is tried alone, so that only the poisoned one fails
+        (invariant 4).
         """
         failure: StoreError = StoreError("not tried")
         for _ in range(1 + BUSY_RETRIES_MAX):
             try:
                 return list(self._transaction(commands))
-            except StoreBusyError as error:
+            except (StoreBusyError, StoreLostError) as error:
                 failure = error
             except StoreConflictError as error:
                 return _one_by_one(self.settle, commands, error)
@@ -84,18 +88,27 @@ class Settler:
         return [failure] * len(commands)
 
     def consult(self, commands: Sequence[Command]) -> list[Settled]:
-        """Decide `commands` on one snapshot and write nothing: for inquiries, on a reader's connection."""
-        try:
-            with self._store.read() as session:
-                asks, register = self._asks(commands)
-                book = session.load(Needs.of(asks, register))
-            return [book.decide(ask, register) for ask in asks]
-        except StoreError as error:
-            log.error("the ledger could not be read", extra={"why": str(error)})  # noqa: TRY400 -- a sentence is enough
-            return [error] * len(commands)
-        except Exception as error:
-            log.exception("%d inquiries broke a rule", len(commands))
-            return _one_by_one(self.consult, commands, StoreError(f"{type(error).__name__} while deciding"))
+        """Decide `commands` on one snapshot and write nothing: for inquiries, on a reader's connection.
+
+        Where the connection was lost they are read once more: often the server is back, and only this line was cut.
+        """
+        failure: StoreError = StoreError("not tried")
+        for _ in range(READ_TRIES_MAX):
+            try:
+                with self._store.read() as session:
+                    asks, register = self._asks(commands)
+                    book = session.load(Needs.of(asks, register))
+                return [book.decide(ask, register) for ask in asks]
+            except StoreLostError as error:
+                failure = error
+            except StoreError as error:
+                failure = error
+                break
+            except Exception as error:
+                log.exception("%d inquiries broke a rule", len(commands))
+                return _one_by_one(self.consult, commands, StoreError(f"{type(error).__name__} while deciding"))
+        log.error("the ledger could not be read", extra={"why": str(failure)})
+        return [failure] * len(commands)
 
     def _transaction(self, commands: Sequence[Command]) -> list[Decision]:
         began = time.perf_counter()

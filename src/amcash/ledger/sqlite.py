@@ -1,16 +1,21 @@
 """The ledger in one SQLite file, through apsw: WAL, `synchronous=FULL`, one writer and readers beside it."""
 
 import fcntl
+import functools
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
+import msgspec
 
 from amcash.domain.book import Book, Needs
+from amcash.domain.codes import Endpoint
 from amcash.domain.commands import OutcomeKey
 from amcash.domain.outcomes import Recorded
 from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
@@ -35,53 +40,88 @@ BUSY_TIMEOUT_MS = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
 WAL_PAGES_BEFORE_CHECKPOINT = 4_000
 
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder()
 _COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
 _REDEMPTION = "kind, sponsor, at, cap_day, units, miles, cents, unit_miles, unit_cents, offer_id"
 _TRANSFER = (
     "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
     "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
 )
-_SELECT_COLLECTOR = f"SELECT {_COLLECTOR} FROM collector WHERE number = ?"
-_SELECT_USED = "SELECT cents FROM daily_use WHERE collector = ? AND cap_day = ?"
-_SELECT_OUTCOME = "SELECT digest, answer FROM outcome WHERE collector = ? AND sponsor = ? AND endpoint = ? AND key = ?"
+# The library gives Python's interpreter lock up at every step of a statement and then has to win it back from the
+# event loop. So what a batch needs comes as one row of JSON, and what it wrote goes in many rows a statement.
+_LOAD_COLLECTORS = (
+    "SELECT json_group_array(json_array(number, active, show_balances, allow_redemption, cash, dream, transfers, "
+    "hex(chain))) FROM json_each(?) CROSS JOIN collector ON number = value"
+)
+_LOAD_USED = (
+    "SELECT json_group_array(json_array(collector, cap_day, cents)) FROM json_each(?) "
+    "CROSS JOIN daily_use ON collector = value ->> 0 AND cap_day = value ->> 1"
+)
+_LOAD_OUTCOMES = (
+    "SELECT json_group_array(json_array(collector, sponsor, endpoint, outcome.key, hex(digest), answer)) "
+    "FROM json_each(?) AS wanted CROSS JOIN outcome ON collector = value ->> 0 AND sponsor = value ->> 1 "
+    "AND endpoint = value ->> 2 AND outcome.key = value ->> 3"
+)
 _SELECT_REDEMPTION = f"SELECT {_REDEMPTION} FROM transfer WHERE collector = ? AND confirmation = ?"
-_INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES ({', '.join('?' * 24)})"
-_INSERT_OUTCOME = "INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_UPSERT_COLLECTOR = (
-    f"INSERT INTO collector ({_COLLECTOR}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE "
+_INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES"
+_INSERT_OUTCOME = "INSERT INTO outcome VALUES"
+_UPSERT_COLLECTOR = f"INSERT INTO collector ({_COLLECTOR}) VALUES"
+_UPSERT_COLLECTOR_SET = (
+    "ON CONFLICT (number) DO UPDATE "
     "SET cash = excluded.cash, dream = excluded.dream, transfers = excluded.transfers, chain = excluded.chain"
 )
-_UPSERT_USED = (
-    "INSERT INTO daily_use VALUES (?, ?, ?) ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents"
-)
+_UPSERT_USED = "INSERT INTO daily_use VALUES"
+_UPSERT_USED_SET = "ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents"
+_ROWS_A_STATEMENT = (64, 32, 16, 8, 4, 2, 1)
+"""A few sizes only, so that every statement stays prepared."""
+
+
+@functools.cache
+def _many_rows(insert: str, width: int, rows: int, end: str) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{insert} {', '.join([row] * rows)} {end}"
 
 
 class SqliteStore:
     """One connection to a ledger file.
 
+    Args:
+        path: of the file.
+        create: make it where there is none.
+        unchanging: the file is a copy that nobody writes, and is only looked at (see `may_be_written`).
+
     Raises:
         StoreUnusableError: at opening, with a sentence that says what is wrong and what to do.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = False, unchanging: bool = False) -> None:
         _refuse_old_sqlite()
         self._path = path
-        self._connection = _open(path, create=create)
+        self._connection = _open(path, _connect_unchanging if unchanging else _connect, create=create)
 
-    def migrate(self) -> list[str]:
-        """Bring the schema up to date and return the names of the migrations that ran.
+    def pending(self) -> list[str]:
+        """Return the names of the migrations that have not run, and change nothing.
 
         Raises:
             StoreUnusableError: the schema is a newer program's.
         """
-        latest = migrations.known("sqlite")[-1].number
-        if self._connection.pragma("user_version") == latest:
-            with self.read() as session:  # nothing to run: take no writer's lock, only look at the checksums
-                migrations.pending(session, "sqlite")
-            return []
-        with self.write() as session:
-            names = migrations.apply(session, "sqlite")
-            session.run(f"PRAGMA user_version = {latest}")
+        with self.read() as session:
+            there = any(session.run("SELECT 1 FROM sqlite_schema WHERE name = 'migration'"))
+            return [item.name for item in migrations.pending(session, "sqlite", any_ran=there)]
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date and return the names of the migrations that ran, each in its own transaction.
+
+        Where nothing is to run it takes no writer's lock, and only looks at the checksums.
+
+        Raises:
+            StoreUnusableError: the schema is a newer program's.
+        """
+        names: list[str] = []
+        while self.pending():
+            with self.write() as session:
+                names += migrations.apply_next(session, "sqlite")
         return names
 
     @contextmanager
@@ -119,15 +159,14 @@ class _SqliteSession:
 
     def load(self, needs: Needs) -> Book:
         book = Book()
-        for number in needs.collectors:
-            for row in self._execute(_SELECT_COLLECTOR, (number,)):
-                book.collectors[number] = _collector(row)
-        for number, day in needs.cap_days:
-            for (cents,) in self._execute(_SELECT_USED, (number, day.isoformat())):
-                book.used[number, day] = Cents(cents)
-        for key in needs.keys:
-            for row in self._execute(_SELECT_OUTCOME, key):
-                book.recorded[key] = _recorded(key, row)
+        for number, *flags_and_sums, chain in self._json(_LOAD_COLLECTORS, list(needs.collectors)):
+            book.collectors[number] = _collector((number, *flags_and_sums, bytes.fromhex(chain)))
+        days = [(number, day.isoformat()) for number, day in needs.cap_days]
+        for number, day, cents in self._json(_LOAD_USED, days):
+            book.used[number, date.fromisoformat(day)] = Cents(cents)
+        for number, sponsor, endpoint, key, digest, answer in self._json(_LOAD_OUTCOMES, list(needs.keys)):
+            found = OutcomeKey(number, sponsor, Endpoint(endpoint), key)
+            book.recorded[found] = Recorded(found, bytes.fromhex(digest), None, outcome_from(answer))
         for number, confirmation in needs.redemptions:
             redemption = self._redemption(number, confirmation)
             if redemption is not None:
@@ -149,17 +188,28 @@ class _SqliteSession:
     def append(self, book: Book) -> None:
         if book.probed_at is not None:
             self._execute("UPDATE heartbeat SET at = ?", (microseconds(book.probed_at),))
-        if book.entries:
-            self._executemany(_INSERT_TRANSFER, map(_transfer_row, book.entries))
-        if book.outcomes:
-            self._executemany(_INSERT_OUTCOME, map(_outcome_row, book.outcomes))
-        if book.changed:
-            self._executemany(_UPSERT_COLLECTOR, (_collector_row(book.collectors[number]) for number in book.changed))
-        if book.changed_days:
-            self._executemany(
-                _UPSERT_USED,
-                ((number, day.isoformat(), book.used[number, day]) for number, day in book.changed_days),
-            )
+        self._insert(_INSERT_TRANSFER, [_transfer_row(entry) for entry in book.entries])
+        self._insert(_INSERT_OUTCOME, [_outcome_row(item) for item in book.outcomes])
+        changed = [_collector_row(book.collectors[number]) for number in book.changed]
+        self._insert(_UPSERT_COLLECTOR, changed, _UPSERT_COLLECTOR_SET)
+        days = [(number, day.isoformat(), book.used[number, day]) for number, day in book.changed_days]
+        self._insert(_UPSERT_USED, days, _UPSERT_USED_SET)
+
+    def _json(self, sql: str, wanted: Sequence[object]) -> list[list[Any]]:
+        if not wanted:
+            return []
+        (text,) = next(iter(self._execute(sql, (_ENCODER.encode(wanted).decode(),))))
+        rows: list[list[Any]] = _DECODER.decode(text)
+        return rows
+
+    def _insert(self, insert: str, rows: Sequence[tuple[Value, ...]], end: str = "") -> None:
+        begun = 0
+        for size in _ROWS_A_STATEMENT:
+            while len(rows) - begun >= size:
+                chunk = rows[begun : begun + size]
+                begun += size
+                sql = _many_rows(insert, len(chunk[0]), size, end)
+                self._execute(sql, tuple(itertools.chain.from_iterable(chunk)))
 
 
 def _collector(row: tuple[Any, ...]) -> Collector:
@@ -178,11 +228,6 @@ def _collector_row(item: Collector) -> tuple[Value, ...]:
         item.transfers,
         item.chain,
     )
-
-
-def _recorded(key: OutcomeKey, row: tuple[Any, ...]) -> Recorded:
-    digest, answer = row
-    return Recorded(key, digest, None, outcome_from(answer))
 
 
 def _transfer_row(entry: Entry) -> tuple[Value, ...]:
@@ -241,10 +286,15 @@ def _refuse_old_sqlite() -> None:
         )
 
 
-def _open(path: Path, *, create: bool) -> apsw.Connection:
-    _check_file(path, create=create)
+def may_be_written(path: Path) -> bool:
+    """Tell whether a ledger can be opened for writing: SQLite then makes files beside it, even to read."""
+    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+
+
+def _open(path: Path, connect: Callable[..., apsw.Connection], *, create: bool) -> apsw.Connection:
     try:
-        return _connect(path, create=create)
+        _check_file(path, create=create)
+        return connect(path, create=create)
     except apsw.NotADBError:
         raise StoreUnusableError(_not_a_database(path)) from None
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, PermissionError):
@@ -257,8 +307,18 @@ def _open(path: Path, *, create: bool) -> apsw.Connection:
         raise StoreUnusableError(f"{path} is locked by another program; stop it, or wait, and try again") from None
     except apsw.Error as error:
         raise StoreUnusableError(f"{path} cannot be used: {error}") from None
+    except OSError as error:
+        raise StoreUnusableError(
+            f"{_short(path)} cannot be used: {error.strerror or error}; name another file with --database"
+        ) from None
 
 
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= _PATH_SHOWN_CHARACTERS_MAX else f"{text[:_PATH_SHOWN_CHARACTERS_MAX]}..."
+
+
+_PATH_SHOWN_CHARACTERS_MAX = 200
 _HEADER_BYTES = 100
 
 
@@ -276,8 +336,31 @@ def _check_file(path: Path, *, create: bool) -> None:
             raise StoreUnusableError(f"the folder {path.parent} does not exist, so no ledger can be made there")
     elif not path.is_file():
         raise StoreUnusableError(f"{path} is not a file, so it cannot be a ledger")
+    elif path.stat().st_nlink > 1:
+        raise StoreUnusableError(
+            f"{path} has another name (a hard link), and SQLite cannot keep a database safe under two; remove one"
+        )
     elif 0 < path.stat().st_size < _HEADER_BYTES:  # SQLite takes a file of one byte for an empty one, and fills it
         raise StoreUnusableError(_not_a_database(path))
+
+
+def _connect_unchanging(path: Path, *, create: bool) -> apsw.Connection:
+    assert not create
+    path = path.resolve()
+    if path.with_name(path.name + "-wal").exists():
+        raise StoreUnusableError(
+            f"{path} may not be written, and its newest transfers are in {path.name}-wal beside it; "
+            "copy both files into a folder that you may write to, and name the copy"
+        )
+    # `immutable`: SQLite makes no file beside it, takes no lock, and trusts us that nobody writes.
+    connection = apsw.Connection(
+        f"file:{quote(str(path.absolute()))}?immutable=1",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+    )
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise StoreUnusableError(f"{path} is not an amcash ledger")
+    connection.pragma("trusted_schema", False)  # noqa: FBT003 -- apsw's signature
+    return connection
 
 
 def _connect(path: Path, *, create: bool) -> apsw.Connection:
@@ -294,6 +377,7 @@ def _connect(path: Path, *, create: bool) -> apsw.Connection:
         "synchronous = FULL",
         "foreign_keys = ON",
         "trusted_schema = OFF",
+        "temp_store = MEMORY",  # where a statement of many rows keeps what it would need to undo itself
         "recursive_triggers = ON",  # so that REPLACE, too, meets the triggers that keep the ledger append-only
         "cache_size = -65536",
         f"wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}",
@@ -323,6 +407,7 @@ class ServerLock:
     """
 
     def __init__(self, path: Path) -> None:
+        path = path.resolve()  # a link is another name of the same ledger
         lock_path = path.with_name(path.name + ".lock")
         try:
             self._descriptor = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

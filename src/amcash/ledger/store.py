@@ -10,10 +10,11 @@ Value = str | int | bytes | None
 
 
 class StoreError(Exception):
-    """Broken machinery: the transaction did not happen. The message is a sentence for an operator.
+    """Broken machinery: the transaction did not happen, or was lost. The message is a sentence for an operator.
 
     StoreError
      ├─ StoreBusyError       someone else holds the lock: worth another try
+     ├─ StoreLostError       the connection broke: whether a commit happened is not known; look it up
      ├─ StoreConflictError   a constraint of the schema refused a row: this command's fault, not its batchmates'
      └─ StoreUnusableError   at opening: not a ledger, of a newer version, locked by a server, not writable
     """
@@ -23,8 +24,25 @@ class StoreBusyError(StoreError):
     """Someone else held the lock for too long; nothing was done."""
 
 
+class StoreLostError(StoreError):
+    """The connection broke. Where a commit was under way, whether it happened is not known.
+
+    The store connects again at its next use. Settling the same commands again is then the way to know: what was
+    committed is found under its idempotency key (R-IDEM-3), what was not is decided.
+    """
+
+
 class StoreConflictError(StoreError):
-    """The database refused a row: a negative wallet, a double number, a second reversal (R-LED-4)."""
+    """The database refused a row: a negative wallet, a double number, a second reversal (R-LED-4).
+
+    Args:
+        sentence: for an operator.
+        constraint: the name of what refused it, where the database says so.
+    """
+
+    def __init__(self, sentence: str, constraint: str = "") -> None:
+        super().__init__(sentence)
+        self.constraint = constraint
 
 
 class StoreUnusableError(StoreError):

@@ -61,7 +61,7 @@ CollectorNumber = Annotated[str, _meta(_digits(19), "The customer's account numb
 DateTime = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.,][0-9]{1,9})?"
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.,][0-9]+)?"
         r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?$",
         description="Date and time when the request was sent (ISO 8601). Part of a request's identity, "
         "never used to decide anything.",

@@ -52,6 +52,13 @@ CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-L
 WHEN NEW.seq > 1
     AND NOT EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq - 1)
 BEGIN SELECT RAISE(ABORT, 'a transfer must follow the one before'); END;
+-- REPLACE deletes without asking the trigger below, unless a connection chose to; so it must not begin.
+CREATE TRIGGER transfer_is_never_replaced BEFORE INSERT ON transfer
+WHEN EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq)
+    OR (NEW.confirmation IS NOT NULL AND EXISTS (
+        SELECT 1 FROM transfer WHERE collector = NEW.collector AND confirmation = NEW.confirmation
+            AND (kind <> 'redemption') = (NEW.kind <> 'redemption')))
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 

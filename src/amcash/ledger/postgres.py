@@ -1,0 +1,557 @@
+"""The ledger in PostgreSQL, through psycopg and libpq: rows locked in sorted order, a batch in two round trips.
+
+The first flush begins, locks the accounts and reads what the batch needs; the second writes it and commits. Every
+statement of the hot path binds the collector number (invariant 5) and takes arrays, so that its plan and its cost are
+the same for one command and for many. READ COMMITTED is enough, for each statement after the lock sees what was
+committed before the lock was granted; and all that a batch decides on lies under the lock of its collectors' rows.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import psycopg
+from psycopg import pq
+
+from amcash.domain.book import Book, Needs
+from amcash.domain.codes import Endpoint
+from amcash.domain.commands import OutcomeKey
+from amcash.domain.outcomes import Recorded
+from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
+from amcash.domain.vocabulary import (
+    Cents,
+    Collector,
+    CollectorNumber,
+    ConfirmationNumber,
+    Miles,
+    Redemption,
+    SponsorCode,
+    Units,
+)
+from amcash.ledger import migrations
+from amcash.ledger.postgres_connection import (
+    FREELY,
+    Connection,
+    Statement,
+    described,
+    translated,
+)
+from amcash.ledger.records import outcome_from, outcome_text, request_text
+from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError, StoreLostError, Value
+
+RECONNECT_FIRST_S: Final = 0.05
+RECONNECT_MAX_S: Final = 1.0
+"""After a connect that failed the next one waits, twice as long each time, at most so long; meanwhile uses fail."""
+FETCH_ROWS: Final = 2_000
+"""How many rows a stream has in hand."""
+CHANGES_LOCK: Final = 0x616D6373
+"""Of the advisory lock that makes changes off the hot path follow one another, as SQLite's one writer does."""
+
+_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
+_TRANSFER = (
+    "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
+    "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
+)
+
+
+def _unnest(*types: str) -> str:
+    return f"unnest({', '.join(f'${place}::{name}[]' for place, name in enumerate(types, 1))})"
+
+
+def _hot(name: str, sql: str) -> Statement:
+    return Statement(name.encode(), sql.encode())
+
+
+BEGIN = _hot("begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+BEGIN_READING = _hot("begin_reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+COMMIT = _hot("commit", "COMMIT")
+READ_COLLECTORS = _hot(
+    "read_collectors", f"SELECT {_COLLECTOR} FROM collector WHERE number = ANY($1::text[]) ORDER BY number"
+)
+LOCK_COLLECTORS = _hot("lock_collectors", f"{READ_COLLECTORS.sql.decode()} FOR UPDATE")
+READ_OUTCOMES = _hot(
+    "read_outcomes",
+    "SELECT outcome.collector, outcome.sponsor, outcome.endpoint, outcome.key, digest, answer "
+    f"FROM {_unnest('text', 'text', 'text', 'text')} AS wanted (collector, sponsor, endpoint, key) "
+    "JOIN outcome ON outcome.collector = wanted.collector AND outcome.sponsor = wanted.sponsor "
+    "AND outcome.endpoint = wanted.endpoint AND outcome.key = wanted.key",
+)
+READ_USED = _hot(
+    "read_used",
+    "SELECT daily_use.collector, daily_use.cap_day, cents "
+    f"FROM {_unnest('text', 'text')} AS wanted (collector, cap_day) "
+    "JOIN daily_use ON daily_use.collector = wanted.collector AND daily_use.cap_day = wanted.cap_day",
+)
+READ_REDEMPTIONS = _hot(
+    "read_redemptions",
+    "SELECT transfer.collector, transfer.confirmation, kind, sponsor, at, cap_day, units, miles, cents, unit_miles, "
+    f"unit_cents, offer_id FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
+    "JOIN transfer ON transfer.collector = wanted.collector AND transfer.confirmation = wanted.confirmation",
+)
+_TRANSFER_TYPES = ("text", "bigint", *["text"] * 4, *["bigint"] * 3, *["text"] * 7, *["bigint"] * 4, *["text"] * 3)
+INSERT_TRANSFERS = _hot(
+    "insert_transfers",
+    f"INSERT INTO transfer ({_TRANSFER}) SELECT * FROM {_unnest(*_TRANSFER_TYPES, 'bytea')}",
+)
+INSERT_OUTCOMES = _hot(
+    "insert_outcomes",
+    "INSERT INTO outcome (collector, sponsor, endpoint, key, digest, at, code, confirmation, request, answer) "
+    f"SELECT * FROM {_unnest(*['text'] * 4, 'bytea', 'bigint', *['text'] * 4)}",
+)
+INSERT_COLLECTORS = _hot(
+    "insert_collectors",
+    f"INSERT INTO collector ({_COLLECTOR}) SELECT * FROM "
+    f"{_unnest('text', *['smallint'] * 3, *['bigint'] * 3, 'bytea')}",
+)
+UPDATE_COLLECTORS = _hot(
+    "update_collectors",
+    "UPDATE collector SET cash = new.cash, dream = new.dream, transfers = new.transfers, chain = new.chain "
+    f"FROM {_unnest('text', *['bigint'] * 3, 'bytea')} AS new (number, cash, dream, transfers, chain) "
+    "WHERE collector.number = new.number",
+)
+UPSERT_USED = _hot(
+    "upsert_used",
+    f"INSERT INTO daily_use (collector, cap_day, cents) SELECT * FROM {_unnest('text', 'text', 'bigint')} "
+    "ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents",
+)
+PROBE = _hot("probe", "UPDATE heartbeat SET at = $1::bigint")
+
+HOT_STATEMENTS: Final = (
+    READ_COLLECTORS,
+    LOCK_COLLECTORS,
+    READ_OUTCOMES,
+    READ_USED,
+    READ_REDEMPTIONS,
+    INSERT_TRANSFERS,
+    INSERT_OUTCOMES,
+    INSERT_COLLECTORS,
+    UPDATE_COLLECTORS,
+    UPSERT_USED,
+)
+"""All that touches a collector: each binds the collector number in its first array."""
+
+
+class PostgresStore:
+    """One connection to a ledger in PostgreSQL; it connects again by itself when it was lost.
+
+    Args:
+        url: `postgresql://user@host:port/name`, or with whatever else libpq understands.
+        unsafe_durability: accept a server that can lose or damage what it has committed.
+
+    Raises:
+        StoreUnusableError: at opening, with a sentence that says what is wrong and what to do.
+    """
+
+    def __init__(self, url: str, *, unsafe_durability: bool = False) -> None:
+        self._url = url
+        self._unsafe_durability = unsafe_durability
+        self._server = described(url)
+        self._in_transaction = False
+        self._reconnect_wait_s = 0.0
+        self._reconnect_at = 0.0
+        self._connection = self._connect()
+
+    def _connect(self) -> Connection:
+        return Connection(self._url, unsafe_durability=self._unsafe_durability)
+
+    def _connected(self) -> Connection:
+        """Return the connection, made anew where it was lost.
+
+        Raises:
+            StoreLostError: there is no way to the server, or it is too early to try again.
+        """
+        if not self._connection.lost:
+            return self._connection
+        self._connection.close()
+        if time.monotonic() < self._reconnect_at:
+            raise StoreLostError(f"the connection to {self._server} was lost, and it cannot be reached")
+        try:
+            self._connection = self._connect()
+        except StoreError:
+            self._reconnect_wait_s = min(max(RECONNECT_FIRST_S, 2 * self._reconnect_wait_s), RECONNECT_MAX_S)
+            self._reconnect_at = time.monotonic() + self._reconnect_wait_s
+            raise
+        self._reconnect_wait_s = 0.0
+        return self._connection
+
+    @contextmanager
+    def write(self) -> Iterator["_PostgresSession"]:
+        """Open a transaction that may write; the rows that `load` reads are locked until its end."""
+        with self._transaction(BEGIN) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator["_PostgresSession"]:
+        """Open a read transaction on one snapshot; PostgreSQL itself refuses a write in it."""
+        with self._transaction(BEGIN_READING) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, begin: Statement) -> Iterator["_PostgresSession"]:
+        if self._in_transaction:
+            raise StoreError("the connection is in a transaction already")
+        session = _PostgresSession(self._connected(), begin)
+        self._in_transaction = True
+        try:
+            with translated(self._server):
+                try:
+                    yield session
+                    session.commit()
+                except BaseException:
+                    session.roll_back()
+                    raise
+        finally:
+            self._in_transaction = False
+
+    def pending(self) -> list[str]:
+        """Return the names of the migrations that have not run, and change nothing.
+
+        Raises:
+            StoreUnusableError: the schema is a newer program's.
+        """
+        with self.read() as session:
+            ((there,),) = session.run("SELECT to_regclass('migration') IS NOT NULL")
+            return [item.name for item in migrations.pending(session, "postgres", any_ran=there)]
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date and return the names of the migrations that ran, each in its own transaction.
+
+        Two at once follow one another, for every statement of a migration is behind the lock of changes.
+
+        Raises:
+            StoreUnusableError: the schema is a newer program's.
+        """
+        names: list[str] = []
+        while self.pending():
+            with self.write() as session:
+                names += migrations.apply_next(session, "postgres")
+        return names
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+
+class _PostgresSession:
+    """One transaction. It begins with its first statement, and what is appended waits for the flush that commits."""
+
+    def __init__(self, connection: Connection, begin: Statement) -> None:
+        self._connection = connection
+        self._begin = begin
+        self._begun = False
+        self._freely = False
+        self._queue: list[tuple[Statement, Sequence[bytes]]] = []
+        self._found: set[CollectorNumber] = set()
+        self._missed: set[CollectorNumber] = set()
+        self._streams = 0
+
+    # --- the hot path ---
+
+    def load(self, needs: Needs) -> Book:
+        reading = self._begin is BEGIN_READING
+        takers: list[Callable[[pq.abc.PGresult], None]] = []
+        book = Book()
+
+        def ask(statement: Statement, columns: Sequence[bytes], take: Callable[[Book, pq.abc.PGresult], None]) -> None:
+            self._queue.append((statement, columns))
+            takers.append(lambda result: take(book, result))
+
+        if needs.collectors:
+            ask(READ_COLLECTORS if reading else LOCK_COLLECTORS, (_texts(sorted(needs.collectors)),), _take_collectors)
+        if needs.keys:
+            ask(READ_OUTCOMES, [_texts(column) for column in zip(*needs.keys, strict=True)], _take_outcomes)
+        if needs.cap_days:
+            numbers = _texts([number for number, _ in needs.cap_days])
+            ask(READ_USED, (numbers, _texts([day.isoformat() for _, day in needs.cap_days])), _take_used)
+        if needs.redemptions:
+            pairs = zip(*needs.redemptions, strict=True)
+            ask(READ_REDEMPTIONS, [_texts(column) for column in pairs], _take_redemptions)
+        results = self._flush()
+        for take, result in zip(takers, results[len(results) - len(takers) :], strict=True):
+            take(result)
+        self._found |= book.collectors.keys()
+        self._missed |= needs.collectors - book.collectors.keys()
+        return book
+
+    def append(self, book: Book) -> None:
+        changed = sorted(book.changed)
+        new = [book.collectors[number] for number in changed if number not in self._found]
+        known = [book.collectors[number] for number in changed if number in self._found]
+        if new:  # first: whoever enrols the same collector at the same time waits here, and is then told
+            self._queue.append((INSERT_COLLECTORS, _new_collector_columns(new)))
+        if book.entries:
+            self._queue.append((INSERT_TRANSFERS, _transfer_columns(book.entries)))
+        if book.outcomes:
+            self._queue.append((INSERT_OUTCOMES, _outcome_columns(book.outcomes)))
+        if known:
+            self._queue.append((UPDATE_COLLECTORS, _collector_columns(known)))
+        if book.changed_days:
+            self._queue.append((UPSERT_USED, _used_columns(book)))
+        if book.probed_at is not None:
+            self._queue.append((PROBE, (b"%d" % microseconds(book.probed_at),)))
+
+    def commit(self) -> None:
+        """End the transaction; with what is still to be written in one flush."""
+        if not self._begun and not self._queue:
+            return
+        self._queue.append((COMMIT, ()))
+        results = self._flush()
+        assert results[-1].command_status == b"COMMIT", results[-1].command_status
+        self._begun = False
+
+    def roll_back(self) -> None:
+        """End the transaction with nothing done; where that cannot be said, the server sees the connection end."""
+        if not self._begun:
+            return
+        try:
+            self._connection.driver.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
+
+    def _flush(self) -> list[pq.abc.PGresult]:
+        queue, self._queue = self._queue, []
+        if not self._begun:
+            queue.insert(0, (self._begin, ()))
+            self._begun = True
+        try:
+            return self._connection.exchange(queue)
+        except StoreConflictError as error:
+            if error.constraint == "collector_pkey" and self._missed:
+                raise StoreBusyError("someone else enrolled the same collector at the same moment") from error
+            raise
+
+    # --- everything else ---
+
+    def run(self, sql: str, *values: Value) -> Iterator[tuple[Any, ...]]:
+        self._free()
+        plain = [_plain(value) for value in values]
+        with translated(self._connection.server):
+            if self._begin is BEGIN_READING and sql.lstrip()[:6].upper() == "SELECT":
+                return self._stream(_numbered(sql), plain)
+            cursor = self._connection.driver.execute(_numbered(sql), plain or None)
+            return iter(cursor.fetchall() if cursor.description else ())
+
+    def _stream(self, sql: str, values: list[Value]) -> Iterator[tuple[Any, ...]]:
+        self._streams += 1
+        name = f"stream_{self._streams}"
+        self._connection.driver.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", values or None)
+        fetch = f"FETCH {FETCH_ROWS} FROM {name}"
+        first = self._connection.driver.execute(fetch).fetchall()
+        return self._rest(fetch, first)
+
+    def _rest(self, fetch: str, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        yield from rows
+        while len(rows) == FETCH_ROWS:
+            with translated(self._connection.server):
+                rows = self._connection.driver.execute(fetch).fetchall()
+            yield from rows
+
+    def run_many(self, sql: str, rows: list[tuple[Value, ...]]) -> None:
+        self._free()
+        if rows:
+            with translated(self._connection.server):
+                self._connection.driver.cursor().executemany(_numbered(sql), [list(map(_plain, row)) for row in rows])
+
+    def _free(self) -> None:
+        """Send what waits; then, once a transaction, leave the hot path's settings and take the lock of changes."""
+        if self._queue or not self._begun:
+            self._flush()
+        if self._freely:
+            return
+        self._freely = True
+        lock = "" if self._begin is BEGIN_READING else f"; SELECT pg_advisory_xact_lock({CHANGES_LOCK})"
+        with translated(self._connection.server):
+            self._connection.driver.execute(FREELY + lock)
+
+
+# --- values to arrays ----------------------------------------------------------------------------------------------
+
+
+def _texts(values: Sequence[str | None]) -> bytes:
+    """Return texts as an array literal."""
+    if None not in values:
+        joined = '","'.join(cast("Sequence[str]", values))
+        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
+            return f'{{"{joined}"}}'.encode()  # the ordinary case: nothing to be escaped
+    return ("{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}").encode()
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value:
+        value = value.replace("\\", "\\\\")
+    if '"' in value:
+        value = value.replace('"', '\\"')
+    return f'"{value}"'
+
+
+def _numbers(values: Sequence[int | None]) -> bytes:
+    return ("{" + ",".join(["NULL" if value is None else f"{value:d}" for value in values]) + "}").encode()
+
+
+def _byteas(values: Sequence[bytes]) -> bytes:
+    return ("{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}").encode()
+
+
+def _new_collector_columns(items: Sequence[Collector]) -> list[bytes]:
+    return [
+        _texts([item.number for item in items]),
+        _numbers([item.active for item in items]),
+        _numbers([item.show_balances for item in items]),
+        _numbers([item.allow_redemption for item in items]),
+        *_collector_columns(items)[1:],
+    ]
+
+
+def _collector_columns(items: Sequence[Collector]) -> list[bytes]:
+    return [
+        _texts([item.number for item in items]),
+        _numbers([item.cash for item in items]),
+        _numbers([item.dream for item in items]),
+        _numbers([item.transfers for item in items]),
+        _byteas([item.chain for item in items]),
+    ]
+
+
+def _transfer_columns(entries: Sequence[Entry]) -> list[bytes]:
+    contexts = [entry.context for entry in entries]
+    transfers = [entry.transfer for entry in entries]
+    return [
+        _texts([entry.collector for entry in entries]),
+        _numbers([entry.seq for entry in entries]),
+        _texts([entry.kind for entry in entries]),
+        _texts([entry.wallet for entry in entries]),
+        _texts([transfer.source for transfer in transfers]),
+        _texts([transfer.target for transfer in transfers]),
+        _numbers([transfer.miles for transfer in transfers]),
+        _numbers([entry.balance for entry in entries]),
+        _numbers([microseconds(entry.at) for entry in entries]),
+        _texts([context.confirmation for context in contexts]),
+        _texts([context.sponsor for context in contexts]),
+        _texts([context.store for context in contexts]),
+        _texts([context.device for context in contexts]),
+        _texts([context.trace for context in contexts]),
+        _texts([context.acquirer for context in contexts]),
+        _texts([context.vendor for context in contexts]),
+        _numbers([context.units for context in contexts]),
+        _numbers([context.cents for context in contexts]),
+        _numbers([context.unit_miles for context in contexts]),
+        _numbers([context.unit_cents for context in contexts]),
+        _texts([context.offer_id for context in contexts]),
+        _texts([None if context.cap_day is None else context.cap_day.isoformat() for context in contexts]),
+        _texts([context.reason for context in contexts]),
+        _byteas([entry.previous for entry in entries]),
+    ]
+
+
+def _outcome_columns(items: Sequence[Recorded]) -> list[bytes]:
+    outcomes = [item.outcome for item in items]
+    return [
+        *(_texts(column) for column in zip(*(item.key for item in items), strict=True)),
+        _byteas([item.digest for item in items]),
+        _numbers([microseconds(outcome.at) for outcome in outcomes]),
+        _texts([outcome.code for outcome in outcomes]),
+        _texts([outcome.confirmation for outcome in outcomes]),
+        _texts([request_text(item.command) for item in items if item.command is not None]),
+        _texts([outcome_text(outcome) for outcome in outcomes]),
+    ]
+
+
+def _used_columns(book: Book) -> list[bytes]:
+    days = sorted(book.changed_days)
+    return [
+        _texts([number for number, _ in days]),
+        _texts([day.isoformat() for _, day in days]),
+        _numbers([book.used[day] for day in days]),
+    ]
+
+
+# --- results to values ---------------------------------------------------------------------------------------------
+
+
+def _rows(result: pq.abc.PGresult) -> Iterator[list[Any]]:
+    """Return the rows as libpq gives them: texts of bytes, None for NULL."""
+    value, columns = result.get_value, range(result.nfields)
+    for row in range(result.ntuples):
+        yield [value(row, column) for column in columns]
+
+
+def _take_collectors(book: Book, result: pq.abc.PGresult) -> None:
+    for number, active, shows, allows, cash, dream, transfers, chain in _rows(result):
+        item = Collector(
+            CollectorNumber(number.decode()),
+            active == b"1",
+            shows == b"1",
+            allows == b"1",
+            Miles(int(cash)),
+            Miles(int(dream)),
+            int(transfers),
+            _bytes(chain),
+        )
+        book.collectors[item.number] = item
+
+
+def _take_outcomes(book: Book, result: pq.abc.PGresult) -> None:
+    for *scope, digest, answer in _rows(result):
+        collector, sponsor, endpoint, key = (item.decode() for item in scope)
+        found = OutcomeKey(CollectorNumber(collector), SponsorCode(sponsor), Endpoint(endpoint), key)
+        book.recorded[found] = Recorded(found, _bytes(digest), None, outcome_from(answer.decode()))
+
+
+def _take_used(book: Book, result: pq.abc.PGresult) -> None:
+    for number, day, cents in _rows(result):
+        book.used[CollectorNumber(number.decode()), date.fromisoformat(day.decode())] = Cents(int(cents))
+
+
+def _take_redemptions(book: Book, result: pq.abc.PGresult) -> None:
+    closed = set()
+    for number, confirmation, kind, sponsor, at, cap_day, *amounts, offer_id in _rows(result):
+        key = CollectorNumber(number.decode()), ConfirmationNumber(confirmation.decode())
+        if kind.decode() != Kind.REDEMPTION:
+            closed.add(key)
+            continue
+        units, miles, cents, unit_miles, unit_cents = map(int, amounts)
+        book.redemptions[key] = Redemption(
+            *key,
+            SponsorCode(sponsor.decode()),
+            from_microseconds(int(at)),
+            date.fromisoformat(cap_day.decode()),
+            units=Units(units),
+            miles=Miles(miles),
+            cents=Cents(cents),
+            unit_miles=Miles(unit_miles),
+            unit_cents=Cents(unit_cents),
+            offer_id=offer_id.decode(),
+        )
+    for key in closed & book.redemptions.keys():
+        book.redemptions[key] = book.redemptions[key].close()
+
+
+def _bytes(text: bytes) -> bytes:
+    return bytes.fromhex(text[2:].decode())  # behind \x
+
+
+# --- statements off the hot path -----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _numbered(sql: str) -> str:
+    """Return a statement with `$1`, `$2` … for each `?` that does not stand in quotes."""
+    parts = sql.split("'")
+    place = 0
+    for number in range(0, len(parts), 2):
+        words = parts[number].split("?")
+        parts[number] = words[0]
+        for word in words[1:]:
+            place += 1
+            parts[number] += f"${place}{word}"
+    return "'".join(parts)
+
+
+def _plain(value: Value) -> Value:
+    """Return a value without the name that an enumeration gives it, by which the driver would send it."""
+    if isinstance(value, str):
+        return str(value)
+    return int(value) if isinstance(value, int) else value

@@ -1,0 +1,172 @@
+"""What PostgreSQL makes of the hot statements: by index alone, one collector's rows alone, however large the tables."""
+
+import json
+import re
+
+import psycopg
+import pytest
+
+from amcash.ledger import postgres as store_module
+from amcash.ledger.postgres import HOT_STATEMENTS, PostgresStore
+from ledger.examples import ANNA, balances, count, enrol, redeem, settle
+
+LED_BY = {"collector": "number", "transfer": "collector", "outcome": "collector", "daily_use": "collector"}
+"""The column of each table that holds the collector number."""
+LARGE = """
+INSERT INTO collector SELECT n::text, 1, 1, 1, 1, 1, 1, '\\x{zeros}' FROM generate_series(10000, 14999) AS n;
+INSERT INTO transfer (collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, previous)
+    SELECT n::text, 1, 'redemption', 'cash', 'a', 'b', 1, 1, 1, n::text, '\\x{zeros}'
+    FROM generate_series(10000, 14999) AS n;
+INSERT INTO outcome SELECT n::text, 'LOY1', 'redeem', 'k' || n, '\\x{zeros}', 1, '0000', n::text, '', ''
+    FROM generate_series(10000, 14999) AS n;
+INSERT INTO daily_use SELECT n::text, '2026-01-01', 1 FROM generate_series(10000, 14999) AS n;
+ANALYZE
+""".format(zeros="00" * 32)
+
+
+@pytest.fixture
+def url(postgres):
+    with postgres.ledger() as url:
+        yield url
+
+
+@pytest.fixture
+def store(url):
+    store = PostgresStore(url)
+    yield store
+    store.close()
+
+
+def plan(store, statement):
+    """Return the plan that the connection keeps for a statement, as a flat list of nodes."""
+    driver = store._connection.driver
+    arrays = re.findall(r"\$\d+::(\w+)\[\]", statement.sql.decode())
+    if not driver.execute("SELECT FROM pg_prepared_statements WHERE name = 'shown'").fetchall():
+        types = ", ".join(f"{kind}[]" for kind in arrays)
+        driver.execute(f"PREPARE shown ({types}) AS {statement.sql.decode()}")
+    ((text,),) = driver.execute(
+        f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE shown ({', '.join(['NULL'] * len(arrays))})"
+    ).fetchall()
+    found = json.loads(text) if isinstance(text, str) else text
+    nodes, waiting = [], [found[0]["Plan"]]
+    while waiting:
+        nodes.append(waiting.pop())
+        waiting += nodes[-1].get("Plans", ())
+    return nodes
+
+
+def fill(store):
+    driver = store._connection.driver
+    for sql in LARGE.split(";"):
+        driver.execute(sql)
+
+
+def grown_since(url):
+    """Grow the tables with nobody telling the planner: the plan that was kept is the plan that runs."""
+    with psycopg.connect(url) as strangers:
+        for sql in LARGE.replace("ANALYZE", "SELECT 1").split(";"):
+            strangers.execute(sql)
+
+
+@pytest.mark.parametrize("size", ["empty", "grown", "prepared while empty, then grown"])
+@pytest.mark.parametrize("statement", HOT_STATEMENTS, ids=lambda item: item.name.decode())
+def test_a_hot_statement_reads_by_index_with_the_collector_number_bound(store, url, statement, size):
+    if size == "grown":
+        fill(store)
+    elif size != "empty":
+        plan(store, statement)
+        grown_since(url)
+    nodes = plan(store, statement)
+    assert not {node["Node Type"] for node in nodes} & {"Seq Scan", "Hash Join", "Merge Join", "Bitmap Heap Scan"}
+    touched = [node for node in nodes if node.get("Relation Name") in LED_BY]
+    assert touched
+    for node in touched:
+        column = LED_BY[node["Relation Name"]]
+        if node["Node Type"] == "ModifyTable":
+            assert_bound_when_written(statement, node, column)
+        else:
+            assert node["Node Type"] in {"Index Scan", "Index Only Scan"}
+            assert re.search(rf"\b{column} = ", node["Index Cond"]), node["Index Cond"]
+
+
+def assert_bound_when_written(statement, node, column):
+    """An insertion names the collector's column first and takes it from the first array; an update joins on it."""
+    sql = statement.sql.decode()
+    if node["Operation"] == "Insert":
+        assert re.search(rf"INSERT INTO \w+ \({column}, .*SELECT \* FROM unnest\(\$1::text\[\]", sql)
+    else:
+        assert f"WHERE {node['Relation Name']}.{column} = new.number" in sql
+
+
+def test_every_statement_of_the_module_that_touches_a_collector_is_among_those_tested():
+    statements = [item for item in vars(store_module).values() if isinstance(item, store_module.Statement)]
+    about = {
+        item.name for item in statements if re.search(r"\b(collector|transfer|outcome|daily_use)\b", str(item.sql))
+    }
+    assert about == {item.name for item in HOT_STATEMENTS}
+
+
+def test_every_table_about_a_collector_has_the_number_first_in_its_keys(store):
+    with store.read() as session:
+        rows = list(
+            session.run(
+                "SELECT relation.relname, attribute.attname FROM pg_index JOIN pg_class relation "
+                "ON relation.oid = indrelid JOIN pg_attribute attribute ON attrelid = indrelid AND attnum = indkey[0] "
+                "WHERE relnamespace = 'public'::regnamespace AND relname IN "
+                "('collector', 'transfer', 'outcome', 'daily_use', 'delivery')"
+            )
+        )
+    assert {table for table, _ in rows} == {*LED_BY, "delivery"}
+    assert {column for table, column in rows if table != "collector"} == {"collector"}
+    assert {column for table, column in rows if table == "collector"} == {"number"}
+
+
+def test_the_texts_order_as_their_bytes_do_whatever_the_database_collates_like(store):
+    with store.read() as session:
+        others = list(
+            session.run(
+                "SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+                "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'migration' "
+                "AND atttypid = 'text'::regtype AND attcollation <> '\"C\"'::regcollation"
+            )
+        )
+    assert others == []
+
+
+def test_a_batch_is_two_round_trips(store, monkeypatch):
+    enrol(store, (ANNA, 1900, 0))
+    settle(store, redeem(trace="first"))
+    sent = []
+    exchange = store._connection.exchange
+    monkeypatch.setattr(
+        store._connection, "exchange", lambda queue: sent.append([item.name for item, _ in queue]) or exchange(queue)
+    )
+    settle(store, redeem(trace="1"), redeem(trace="2"), numbers=["2000000000000000", "2000000000000001"])
+    assert sent == [
+        [b"begin", b"lock_collectors", b"read_outcomes", b"read_used"],
+        [b"insert_transfers", b"insert_outcomes", b"update_collectors", b"upsert_used", b"commit"],
+    ]
+
+
+def test_truncating_does_not_get_round_the_append_only_ledger(store, url):
+    enrol(store, (ANNA, 1900, 0))
+    with psycopg.connect(url) as strangers, pytest.raises(psycopg.IntegrityError, match="append-only"):
+        strangers.execute("TRUNCATE transfer")
+    assert balances(store) == (1900, 0)
+    assert count(store, "transfer") == 1
+
+
+@pytest.mark.parametrize("numbers", [(2,), (1, 3), (1, 2, 4), (3, 1)])
+def test_a_gap_is_refused_inside_one_insertion_too(url, numbers):
+    columns = "collector, seq, kind, wallet, source, target, miles, balance, at, previous"
+    rows = ", ".join(f"('7', {number}, 'opening', 'cash', 'a', 'b', 1, 1, 1, sha256(''))" for number in numbers)
+    with psycopg.connect(url) as strangers, pytest.raises(psycopg.IntegrityError, match="must follow"):
+        strangers.execute(f"INSERT INTO transfer ({columns}) VALUES {rows}")
+
+
+def test_one_insertion_may_bring_a_whole_chain_in_any_order(url):
+    columns = "collector, seq, kind, wallet, source, target, miles, balance, at, previous"
+    rows = ", ".join(f"('7', {number}, 'opening', 'cash', 'a', 'b', 1, 1, 1, sha256(''))" for number in (3, 1, 2))
+    with psycopg.connect(url) as strangers:
+        strangers.execute(f"INSERT INTO transfer ({columns}) VALUES {rows}")
+        strangers.rollback()
