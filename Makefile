@@ -34,8 +34,14 @@ torture: setup ## the long campaign: EXAMPLES stories against the naive model, t
 	@echo "SEED=$(SEED) EXAMPLES=$(EXAMPLES)"
 	AMCASH_MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/model --hypothesis-seed=$(SEED)
 
-bench: setup ## redemptions beside echoes, medians and ratios (needs wrk)
-	$(BIN)/python bench/redemptions.py
+ARGS ?=
+
+bench: $(VENV)/.bench-ready ## every speed figure beside what it is compared with; ARGS=--quick, --full ... (needs wrk)
+	$(BIN)/python bench/run.py $(ARGS)
+
+$(VENV)/.bench-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	touch $@
 
 check: setup ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
