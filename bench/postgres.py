@@ -84,6 +84,11 @@ def running(folder: Path) -> Iterator[Postgres]:
     folder.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
+        if not all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
+            raise PostgresError(
+                f"PostgreSQL runs as nobody here, who may not enter all folders on the way to {binaries}; "
+                "clone into a folder that everybody may enter"
+            )
     data, log = folder / "data", folder / "log"
     _run(binaries / "initdb", "-D", data, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
     port = _free_port()
