@@ -36,7 +36,7 @@ def main() -> None:
     listener = server.listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server.run(
-        answer,
+        server.App({}, answer, budget_s=5),
         listener,
         on_ready=lambda: print(f"amcash listening on http://127.0.0.1:{port}", flush=True),
         tls_cert=None,

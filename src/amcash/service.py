@@ -20,14 +20,12 @@ class Service:
         writes: settles commands, one transaction a batch.
         reads: consults the ledger, one snapshot a batch.
         clock: gives the time.
-        budget_s: how long a call may take (R-TIME-1).
     """
 
-    def __init__(self, writes: CommandLane, reads: CommandLane, clock: Clock, budget_s: float) -> None:
+    def __init__(self, writes: CommandLane, reads: CommandLane, clock: Clock) -> None:
         self._writes = writes
         self._reads = reads
         self._clock = clock
-        self._budget_s = budget_s
         self._probed: Decision | None = None
 
     async def echo(self, command: Echo) -> Decision:
@@ -55,7 +53,7 @@ class Service:
 
     async def _submit(self, lane: CommandLane, command: Command) -> Decision:
         try:
-            settled = await lane.submit(command, self._budget_s)
+            settled = await lane.submit(command)
         except (QueueFullError, BudgetOverError):
             return Decision(Outcome(Code.TIMEOUT, self._clock()))
         if isinstance(settled, StoreError):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -224,9 +225,9 @@ def _serve(
     lanes = _lanes(settings, watch, metrics)
     port = listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
-    request_log = RequestLog(utc_now, write_to_stdout if settings.log_requests else None)
+    request_log = RequestLog(write_to_stdout if settings.log_requests else None)
     edge = Edge(
-        service=Service(lanes.writes, lanes.reads, utc_now, settings.budget_ms / 1000),
+        service=Service(lanes.writes, lanes.reads, utc_now),
         tokens=Tokens(
             watch,
             issuer=address,
@@ -272,16 +273,14 @@ def _connect(settings: Settings) -> Store:
 def _lanes(settings: Settings, watch: registers.Watch, metrics: Metrics) -> _Lanes:
     writer = Settler(_connect(settings), watch, utc_now, metrics.commit.observe)
     reader = Settler(_connect(settings), watch, utc_now)
-    limits = {
-        "batch_commands_max": settings.batch_commands_max,
-        "queue_commands_max": settings.queue_commands_max,
-    }
-    writes: Lane[Command, Settled] = Lane(
-        "writes", writer.settle, **limits, on_batch=metrics.batch.labels("writes").observe
+    new_lane = partial(
+        Lane[Command, Settled],
+        batch_commands_max=settings.batch_commands_max,
+        queue_commands_max=settings.queue_commands_max,
+        budget_s=settings.budget_ms / 1000,
     )
-    reads: Lane[Command, Settled] = Lane(
-        "reads", reader.consult, **limits, on_batch=metrics.batch.labels("reads").observe
-    )
+    writes = new_lane("writes", writer.settle, on_batch=metrics.batch.labels("writes").observe)
+    reads = new_lane("reads", reader.consult, on_batch=metrics.batch.labels("reads").observe)
     metrics.watch_queue("writes", lambda: writes.waiting)
     metrics.watch_queue("reads", lambda: reads.waiting)
     return _Lanes(writes, reads)

@@ -9,7 +9,7 @@ import pytest
 from amcash.ledger.lane import BudgetOverError, Lane, QueueFullError
 
 LONG_S = 60
-NEXT_TO_NOTHING_S = 0.001
+SHORT_S = 0.3
 
 
 class Works:
@@ -32,8 +32,9 @@ class Works:
 
 
 @asynccontextmanager
-async def running(work, *, batch=4, queue=100, on_batch=lambda _size: None):
-    lane = Lane("test-lane", work, batch_commands_max=batch, queue_commands_max=queue, on_batch=on_batch)
+async def running(work, *, batch=4, queue=100, budget_s=LONG_S, on_batch=lambda _size: None):
+    limits = {"batch_commands_max": batch, "queue_commands_max": queue, "budget_s": budget_s}
+    lane = Lane("test-lane", work, **limits, on_batch=on_batch)
     lane.start()
     try:
         yield lane
@@ -45,13 +46,13 @@ async def running(work, *, batch=4, queue=100, on_batch=lambda _size: None):
 
 async def held_up(lane, work):
     """Return a first job's task once the work on it has begun: what is submitted now has to wait."""
-    first = asyncio.create_task(lane.submit("first", LONG_S))
+    first = asyncio.create_task(lane.submit("first"))
     await asyncio.to_thread(work.begun.wait)
     return first
 
 
-async def submitted(lane, jobs, budget_s=LONG_S):
-    tasks = [asyncio.create_task(lane.submit(job, budget_s)) for job in jobs]
+async def submitted(lane, jobs):
+    tasks = [asyncio.create_task(lane.submit(job)) for job in jobs]
     await asyncio.sleep(0)
     return tasks
 
@@ -63,7 +64,7 @@ def in_a_loop(test):
 @in_a_loop
 async def test_every_caller_gets_the_result_of_their_own_job():
     async with running(Works()) as lane:
-        results = await asyncio.gather(*(lane.submit(f"job {i}", LONG_S) for i in range(50)))
+        results = await asyncio.gather(*(lane.submit(f"job {i}") for i in range(50)))
     assert results == [f"job {i} done" for i in range(50)]
 
 
@@ -95,7 +96,7 @@ async def test_what_gathers_during_a_batch_is_carried_as_one_up_to_the_bound():
 async def test_the_work_is_done_by_one_thread_that_is_not_the_loops():
     work = Works()
     async with running(work) as lane:
-        await asyncio.gather(*(lane.submit(i, LONG_S) for i in range(20)))
+        await asyncio.gather(*(lane.submit(i) for i in range(20)))
     assert len(work.threads) == 1
     assert threading.current_thread() not in work.threads
 
@@ -107,7 +108,7 @@ async def test_a_full_queue_turns_away_at_once_and_does_nothing():
         first = await held_up(lane, work)
         tasks = await submitted(lane, ["a", "b", "c"])
         with pytest.raises(QueueFullError):
-            await lane.submit("one too many", LONG_S)
+            await lane.submit("one too many")
         work.may_end.set()
         await asyncio.gather(first, *tasks)
     assert work.batches == [["first"], ["a", "b", "c"]]
@@ -120,45 +121,63 @@ async def test_a_queue_that_was_full_takes_jobs_again():
         first = await held_up(lane, work)
         (second,) = await submitted(lane, ["second"])
         with pytest.raises(QueueFullError):
-            await lane.submit("one too many", LONG_S)
+            await lane.submit("one too many")
         work.may_end.set()
         await asyncio.gather(first, second)
-        assert await lane.submit("third", LONG_S) == "third done"
+        assert await lane.submit("third") == "third done"
 
 
 @in_a_loop
 async def test_running_out_of_budget_withdraws_what_has_not_begun():
     work = Works(held=True)
-    async with running(work) as lane:
+    async with running(work, budget_s=SHORT_S) as lane:
         first = await held_up(lane, work)
         with pytest.raises(BudgetOverError):
-            await lane.submit("late", NEXT_TO_NOTHING_S)
-        (other,) = await submitted(lane, ["other"])
+            await lane.submit("late")
         work.may_end.set()
-        assert await asyncio.gather(first, other) == ["first done", "other done"]
+        assert await lane.submit("other") == "other done"
+        with pytest.raises(BudgetOverError):
+            await first
     assert work.batches == [["first"], ["other"]]
 
 
 @in_a_loop
 async def test_running_out_of_budget_does_not_stop_what_has_begun():
-    work, timers = Works(held=True), []
-    loop = asyncio.get_running_loop()
-    later = loop.call_later
-
-    def call_when_the_test_says(delay, callback, *values):
-        timers.append(lambda: callback(*values))
-        return later(delay, callback, *values)
-
-    loop.call_later = call_when_the_test_says
-    async with running(work) as lane:
+    work = Works(held=True)
+    async with running(work, budget_s=SHORT_S) as lane:
         begun = await held_up(lane, work)
-        for ring in timers:
-            ring()
         with pytest.raises(BudgetOverError):
             await begun
         work.may_end.set()
-        assert await lane.submit("next", LONG_S) == "next done"
+        assert await lane.submit("next") == "next done"
     assert work.batches == [["first"], ["next"]]
+
+
+@in_a_loop
+async def test_one_timer_ends_the_wait_of_each_when_its_own_budget_is_over():
+    work = Works(held=True)
+    async with running(work, budget_s=SHORT_S) as lane:
+        loop, ended = asyncio.get_running_loop(), {}
+
+        async def wait_for(job):
+            begun = loop.time()
+            with pytest.raises(BudgetOverError):
+                await lane.submit(job)
+            ended[job] = loop.time() - begun
+
+        waits = []
+        for job in range(3):
+            waits.append(asyncio.create_task(wait_for(job)))
+            await asyncio.sleep(SHORT_S / 3)
+        await asyncio.gather(*waits)
+    assert all(waited >= SHORT_S for waited in ended.values()), ended
+
+
+@in_a_loop
+async def test_what_is_done_is_not_kept_until_its_budget_would_have_been_over():
+    async with running(Works()) as lane:
+        await asyncio.gather(*(lane.submit(i) for i in range(50)))
+        assert len(lane._deadlines) == 0
 
 
 @in_a_loop
@@ -189,7 +208,7 @@ async def test_a_cancelled_caller_does_not_reach_the_commit_nor_the_batchmates()
         first.cancel()
         await asyncio.wait([first])
         work.may_end.set()
-        assert await lane.submit("next", LONG_S) == "next done"
+        assert await lane.submit("next") == "next done"
     assert first.cancelled()
     assert committed == ["first", "next"]
 
@@ -236,7 +255,7 @@ async def test_a_batch_of_withdrawn_jobs_alone_is_no_batch():
         await asyncio.wait(tasks)
         work.may_end.set()
         await first
-        assert await lane.submit("next", LONG_S) == "next done"
+        assert await lane.submit("next") == "next done"
     assert work.batches == [["first"], ["next"]]
     assert sizes == [1, 1]
 
@@ -244,16 +263,16 @@ async def test_a_batch_of_withdrawn_jobs_alone_is_no_batch():
 @in_a_loop
 async def test_a_result_that_is_an_error_is_handed_over_as_a_value():
     async with running(lambda jobs: [ValueError(job) for job in jobs]) as lane:
-        assert isinstance(await lane.submit("x", LONG_S), ValueError)
+        assert isinstance(await lane.submit("x"), ValueError)
 
 
 def test_a_lane_outlives_the_loop_of_its_callers_without_a_word():
     work = Works(held=True)
-    lane = Lane("test-lane", work, batch_commands_max=4, queue_commands_max=4)
+    lane = Lane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S)
     lane.start()
 
     async def leave():
-        task = asyncio.create_task(lane.submit("left behind", LONG_S))
+        task = asyncio.create_task(lane.submit("left behind"))
         await asyncio.to_thread(work.begun.wait)
         task.cancel()
 
@@ -266,6 +285,6 @@ def test_a_lane_outlives_the_loop_of_its_callers_without_a_word():
 @in_a_loop
 async def test_a_stopped_lane_refuses_at_once_rather_than_let_a_caller_wait_for_nothing():
     async with running(Works()) as lane:
-        assert await lane.submit("job", LONG_S) == "job done"
+        assert await lane.submit("job") == "job done"
     with pytest.raises(QueueFullError):
-        await lane.submit("late", LONG_S)
+        await lane.submit("late")

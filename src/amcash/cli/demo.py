@@ -20,11 +20,15 @@ from rich import box
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from amcash import wiring
 from amcash.audit.verify import verify
 from amcash.cli.failing import Refused
-from amcash.cli.receipt import RECEIPT_COLUMNS, receipt_lines
+from amcash.dialogue.amounts import choice, money
+from amcash.dialogue.answers import Endpoint, Language
+from amcash.dialogue.receipts import RECEIPT_COLUMNS, receipt
+from amcash.dialogue.screens import COLUMNS, screen
 
 CLIENT = "demo-till"
 SECRET = "only-in-the-demonstration"  # noqa: S105 -- it stands in demo-programme.toml and is live nowhere else
@@ -160,26 +164,33 @@ def _tell(console: Console, till: Till) -> None:
     console.print("[bold]2. An inquiry[/]  basket $43.50, card swiped")
     answer = till.ask("inquire", till.request(COLLECTOR, postTaxBasketAmount="43.50"))
     _show(console, answer)
-    units = int(answer.body["availableOfferUnits"])
-    console.print(f"   The cashier may offer {units} units, ${units * 10} off.\n")
+    chosen = choice(answer.body)
+    assert chosen is not None
+    console.print("   What the cashier sees, on a terminal of 20 columns by 4 rows:\n")
+    _screen(console, Endpoint.INQUIRE, answer.body)
 
-    console.print(f"[bold]3. A redemption, and its answer is lost[/]  ${units * 10}")
-    request = till.request(COLLECTOR, postTaxBasketAmount="43.50", dollarRedeemRequest=f"{units * 10}.00")
+    amount = money(chosen.cents(chosen.most), Language.EN)
+    console.print(f"[bold]3. A redemption, and its answer is lost[/]  {amount}")
+    dollars = chosen.dollars(chosen.most)
+    request = till.request(COLLECTOR, postTaxBasketAmount="43.50", dollarRedeemRequest=dollars)
     key = str(uuid.uuid4())
     till.ask_and_hang_up("redeem", request, key)
     console.print("   The request went out, then the line went dead. Was the collector charged?\n")
+    _screen(console, Endpoint.REDEEM, None)
 
     console.print("[bold]4. The identical retry[/]  same key, same bytes")
     redeemed = till.ask("redeem", request, key)
     _show(console, redeemed)
     console.print("   [green]Replayed[/]: the first outcome again, nothing was taken twice.\n")
-    _receipt(console, redeemed.body, "Receipt", "en")
+    _screen(console, Endpoint.REDEEM, redeemed.body)
+    _receipt(console, Endpoint.REDEEM, redeemed.body)
 
     console.print("[bold]5. A reversal[/]  the groceries come back")
     number = redeemed.body["txnConfirmationNumber"]
     returned = till.ask("reverse", till.request(COLLECTOR, redemptionConfirmationNum=number), str(uuid.uuid4()))
     _show(console, returned)
     console.print()
+    _receipt(console, Endpoint.REVERSE, returned.body)
 
     console.print("[bold]6. A collector who wants no balances shown[/]  in French")
     quiet = till.request(
@@ -188,7 +199,8 @@ def _tell(console: Console, till: Till) -> None:
     answer = till.ask("redeem", quiet, str(uuid.uuid4()))
     _show(console, answer)
     console.print("   HTTP 202, and yet approved: a till branches on responseCode alone.\n")
-    _receipt(console, answer.body, "Reçu", "fr")
+    _screen(console, Endpoint.REDEEM, answer.body, Language.FR)
+    _receipt(console, Endpoint.REDEEM, answer.body, Language.FR)
 
 
 def _show(console: Console, answer: Answer) -> None:
@@ -201,9 +213,18 @@ def _show(console: Console, answer: Answer) -> None:
         console.print("   " + "  ".join(told[at : at + _TOLD_A_LINE]), soft_wrap=True)
 
 
-def _receipt(console: Console, body: dict[str, str], title: str, language: str) -> None:
-    lines = "\n".join(receipt_lines(body, language))
-    console.print(Panel(lines, title=title, width=RECEIPT_COLUMNS + 4))
+def _screen(
+    console: Console, endpoint: Endpoint, body: dict[str, str] | None, language: Language = Language.EN
+) -> None:
+    _framed(console, "\n".join(screen(endpoint, body, language).rows), COLUMNS)
+
+
+def _receipt(console: Console, endpoint: Endpoint, body: dict[str, str], language: Language = Language.EN) -> None:
+    _framed(console, "\n".join(receipt(endpoint, body, language)), RECEIPT_COLUMNS)
+
+
+def _framed(console: Console, text: str, columns: int) -> None:
+    console.print(Panel(Text(text), width=columns + 4))
     console.print()
 
 

@@ -11,16 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from amcash.access.tokens import Tokens
 from amcash.domain.codes import Code, Endpoint
 from amcash.domain.commands import Echo
 from amcash.domain.vocabulary import Register, SponsorCode
 from amcash.edge import oauth, openapi
+from amcash.edge.asgi import Envelope
 from amcash.edge.logs import RequestLog
 from amcash.edge.metrics import Metrics
-from amcash.edge.pipeline import Decide, Envelope, Pipeline
+from amcash.edge.pipeline import Decide, Pipeline
+from amcash.edge.server import App
 from amcash.ledger.settle import Clock
 from amcash.service import Service
 from amcash.wire.messages import Problem
@@ -40,8 +41,8 @@ class Edge:
     budget_s: float
 
 
-def make_app(edge: Edge) -> ASGIApp:
-    """Return the whole of HTTP as one ASGI application."""
+def make_app(edge: Edge) -> App:
+    """Return the whole of HTTP."""
     service = edge.service
     decide: dict[Endpoint, Decide] = {
         Endpoint.ECHO: service.echo,
@@ -49,7 +50,7 @@ def make_app(edge: Edge) -> ASGIApp:
         Endpoint.REDEEM: service.redeem,
         Endpoint.REVERSE: service.reverse,
     }
-    calls: dict[str, ASGIApp] = {
+    calls = {
         f"/checkout/amcash/{endpoint}": Pipeline(
             endpoint,
             decide[endpoint],
@@ -58,11 +59,10 @@ def make_app(edge: Edge) -> ASGIApp:
             edge.clock,
             edge.metrics,
             edge.request_log,
-            edge.budget_s,
         )
         for endpoint in Endpoint
     }
-    calls["/oauth/token"] = oauth.TokenEndpoint(edge.tokens, edge.register, edge.clock, edge.metrics, edge.budget_s)
+    token = oauth.TokenEndpoint(edge.tokens, edge.register, edge.clock, edge.metrics, edge.budget_s)
     document = openapi.document(edge.address)
     metadata = oauth.metadata(edge.address)
 
@@ -92,7 +92,8 @@ def make_app(edge: Edge) -> ASGIApp:
 
     pages = Starlette(
         routes=[
-            *(Route(path, call, methods=["POST"]) for path, call in calls.items()),  # other methods: 405
+            *(Route(path, _answered_by_the_connection, methods=["POST"]) for path in calls),  # other methods: 405
+            Route("/oauth/token", token, methods=["POST"]),
             Route("/.well-known/jwks.json", jwks),
             Route("/.well-known/oauth-authorization-server", server_metadata),
             Route("/openapi.json", openapi_document),
@@ -105,7 +106,11 @@ def make_app(edge: Edge) -> ASGIApp:
         exception_handlers={HTTPException: _problem, Exception: _broken},
     )
     pages.router.redirect_slashes = False
-    return Envelope(calls, pages)
+    return App({path.encode(): call for path, call in calls.items()}, Envelope(pages), edge.budget_s)
+
+
+async def _answered_by_the_connection(_request: Request) -> Response:
+    raise AssertionError("a call is answered before it becomes a page's request")
 
 
 def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:

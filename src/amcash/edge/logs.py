@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
+_REQUEST_LINE_BEGINS = b'{"level":"info","logger":"amcash.requests","event":"request",'
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,39 +46,35 @@ GATHER_S = 0.05
 
 
 class RequestLog:
-    """A line for each request, without what is None; lines of a moment are written together.
+    """A line for each request; lines of a moment are written together.
 
     Args:
-        clock: gives the time of a line.
         write: takes whole lines; None to keep none.
     """
 
-    def __init__(self, clock: Callable[[], datetime], write: Callable[[bytes], object] | None) -> None:
-        self._clock = clock
+    def __init__(self, write: Callable[[bytes], object] | None) -> None:
         self._write = write
-        self._lines: list[Mapping[str, Any]] = []
+        self._lines: list[dict[str, Any]] = []
 
-    def __call__(self, line: Mapping[str, Any]) -> None:
-        """Take a line; call it on the event loop."""
+    def __call__(self, line: dict[str, Any]) -> None:
+        """Take a line, whose `at` is a time; call it on the event loop."""
         if self._write is None:
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(GATHER_S, self.flush)
-        self._lines.append({"at": self._clock(), **line})
+        self._lines.append(line)
 
     def flush(self) -> None:
         """Write what has gathered."""
         lines, self._lines = self._lines, []
         if self._write is not None and lines:
             with contextlib.suppress(OSError):  # no room, or no reader: the service goes on without its log
-                self._write(b"".join(_request_line(line) for line in lines))
+                self._write(b"".join([_request_line(line) for line in lines]))
 
 
-def _request_line(line: Mapping[str, Any]) -> bytes:
-    at: datetime = line["at"]
-    known = {name: value for name, value in line.items() if value is not None}
-    known["at"] = at.isoformat(timespec="milliseconds")
-    return _ENCODER.encode({"level": "info", "logger": "amcash.requests", "event": "request", **known}) + b"\n"
+def _request_line(line: dict[str, Any]) -> bytes:
+    line["at"] = line["at"].isoformat(timespec="milliseconds")
+    return _REQUEST_LINE_BEGINS + _ENCODER.encode(line)[1:] + b"\n"
 
 
 def write_to_stdout(lines: bytes) -> None:

@@ -13,8 +13,7 @@ from starlette.types import Receive, Scope, Send
 from amcash.access.clients import authenticate
 from amcash.access.tokens import Tokens
 from amcash.domain.vocabulary import Register
-from amcash.edge.metrics import Metrics
-from amcash.edge.pipeline import (
+from amcash.edge.asgi import (
     BodyTooLargeError,
     BodyTooSlowError,
     ClientGoneError,
@@ -23,6 +22,7 @@ from amcash.edge.pipeline import (
     read_body,
     send_answer,
 )
+from amcash.edge.metrics import Metrics
 from amcash.ledger.settle import Clock
 from amcash.wire.encode import Answer
 

@@ -5,15 +5,16 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from amcash.edge.connection import Connection
+from amcash.edge.connection import KEEP_ALIVE_S, Connection, Pipeline
 
-KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 
 
@@ -74,8 +75,20 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
+@dataclass(frozen=True, slots=True)
+class App:
+    """All that answers."""
+
+    calls: Mapping[bytes, Pipeline]
+    """The API: a POST to each of these paths."""
+    pages: ASGIApp
+    """Everything else, and every other method."""
+    budget_s: float
+    """How long the body of a call may take to arrive (R-TIME-1)."""
+
+
 def run(
-    app: ASGIApp,
+    app: App,
     listener: socket.socket,
     *,
     on_ready: Callable[[], None],
@@ -85,8 +98,8 @@ def run(
 ) -> None:
     """Serve `app` until SIGTERM or SIGINT, then answer what is in flight and return."""
     config = uvicorn.Config(
-        app,
-        http=Connection,
+        app.pages,
+        http=partial(Connection, calls=app.calls, budget_s=app.budget_s),  # type: ignore[arg-type]
         loop="uvloop",
         lifespan="off",
         ws="none",

@@ -6,9 +6,15 @@ Group commit: while a batch is being committed the next one gathers, so one fsyn
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+IDLE_S = 0.5
+"""So long nothing came: what rides on other work has waited long enough (R-DLV-2)."""
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -25,7 +31,7 @@ class BudgetOverError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Job, Result]):
     job: Job
-    future: "asyncio.Future[Result]"
+    future: "asyncio.Future[Result] | Future[Result]"
 
 
 class Lane(Generic[Job, Result]):
@@ -36,23 +42,32 @@ class Lane(Generic[Job, Result]):
         work: takes a batch and returns one result for each job, in order; it must not raise.
         batch_commands_max: the most that one batch carries.
         queue_commands_max: the most that may wait.
+        budget_s: how long a job may take, in seconds (R-TIME-1).
         on_batch: told the size of each batch.
+        when_idle: done on the same thread whenever nothing came for `IDLE_S`, and once more at the end; it must not
+            raise.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one thing that may differ
         self,
         name: str,
         work: Callable[[Sequence[Job]], Sequence[Result]],
         *,
         batch_commands_max: int,
         queue_commands_max: int,
+        budget_s: float,
         on_batch: Callable[[int], None] = lambda _size: None,
+        when_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._work = work
         self._batch_commands_max = batch_commands_max
         self._queue_commands_max = queue_commands_max
+        self._budget_s = budget_s
         self._on_batch = on_batch
+        self._when_idle = when_idle
         self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
+        self._deadlines: deque[tuple[float, asyncio.Future[Result]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -71,8 +86,8 @@ class Lane(Generic[Job, Result]):
         """How many jobs wait."""
         return self._queue.qsize()
 
-    async def submit(self, job: Job, budget_s: float) -> Result:
-        """Hand in one job and wait for its result, at most `budget_s` seconds.
+    async def submit(self, job: Job) -> Result:
+        """Hand in one job and wait for its result, at most for the time budget.
 
         Cancelling this call, or running out of budget, withdraws a job that has not begun. One that has begun is
         finished all the same: nothing that happens to a request reaches its commit.
@@ -81,33 +96,78 @@ class Lane(Generic[Job, Result]):
             QueueFullError: nothing was done.
             BudgetOverError: whether anything was done is not known yet.
         """
+        self._refuse_if_full()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._deadlines.append((loop.time() + self._budget_s, future))
+        if self._timer is None:
+            self._timer = loop.call_later(self._budget_s, self._look_at_the_clock, loop)
+        self._queue.put(_Waiting(job, future))
+        return await future
+
+    def hand_in(self, job: Job) -> "Future[Result]":
+        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget.
+
+        Raises:
+            QueueFullError: nothing was done.
+        """
+        self._refuse_if_full()
+        future: Future[Result] = Future()
+        self._queue.put(_Waiting(job, future))
+        return future
+
+    def _refuse_if_full(self) -> None:
         if self._stopped or self._queue.qsize() >= self._queue_commands_max:
             raise QueueFullError
-        loop = asyncio.get_running_loop()
-        waiting: _Waiting[Job, Result] = _Waiting(job, loop.create_future())
-        timer = loop.call_later(budget_s, _give_up, waiting.future)
-        self._queue.put(waiting)
-        try:
-            return await waiting.future
-        finally:
-            timer.cancel()
+
+    def _look_at_the_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the wait of those whose budget is over. All have the same, so the oldest is first: one timer for all."""
+        self._timer = None
+        while self._deadlines:
+            deadline, future = self._deadlines[0]
+            if not future.done():
+                if deadline > loop.time():
+                    self._timer = loop.call_at(deadline, self._look_at_the_clock, loop)
+                    return
+                future.set_exception(BudgetOverError())
+            self._deadlines.popleft()
+
+    def _hand_back(self, batch: Sequence[_Waiting[Job, Result]], results: Sequence[Result]) -> None:
+        """Give the results to those who wait on another thread, and to the event loop those of its own, all at once."""
+        answers: list[tuple[asyncio.Future[Result], Result]] = []
+        for item, result in zip(batch, results, strict=True):
+            if isinstance(item.future, Future):
+                item.future.set_result(result)
+            else:
+                answers.append((item.future, result))
+        if answers:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                answers[0][0].get_loop().call_soon_threadsafe(self._answer, answers)
+
+    def _answer(self, answers: Sequence[tuple["asyncio.Future[Result]", Result]]) -> None:
+        for future, result in answers:
+            if not future.done():
+                future.set_result(result)
+        while self._deadlines and self._deadlines[0][1].done():
+            self._deadlines.popleft()
 
     def _run(self) -> None:
         running = True
         while running:
             batch, running = self._gather()
-            if not batch:
-                continue
-            self._on_batch(len(batch))
-            results = self._work([item.job for item in batch])
-            try:
-                batch[0].future.get_loop().call_soon_threadsafe(_hand_back, batch, results)
-            except RuntimeError:
-                return  # the loop is closed: nobody waits any more
+            if batch:
+                self._on_batch(len(batch))
+                self._hand_back(batch, self._work([item.job for item in batch]))
+            else:
+                self._when_idle()
+        self._when_idle()
 
     def _gather(self) -> tuple[list[_Waiting[Job, Result]], bool]:
-        batch = []
-        item = self._queue.get()
+        batch: list[_Waiting[Job, Result]] = []
+        try:
+            item = self._queue.get(timeout=IDLE_S)
+        except queue.Empty:
+            return batch, True
         while item is not None:
             if not item.future.done():
                 batch.append(item)
@@ -118,14 +178,3 @@ class Lane(Generic[Job, Result]):
             except queue.Empty:
                 return batch, True
         return batch, False
-
-
-def _give_up(future: "asyncio.Future[Result]") -> None:
-    if not future.done():
-        future.set_exception(BudgetOverError())
-
-
-def _hand_back(batch: Sequence[_Waiting[Job, Result]], results: Sequence[Result]) -> None:
-    for item, result in zip(batch, results, strict=True):
-        if not item.future.done():
-            item.future.set_result(result)

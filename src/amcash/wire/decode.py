@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
@@ -79,9 +79,10 @@ def decode(
     sent: dict[str, str] = {}
     faults: dict[str, Fault] = {}
     _read_parameters(endpoint, values, sent, faults)
-    _read_unknown(endpoint, values, faults)
+    if len(sent) < len(values):
+        _read_unknown(endpoint, values, faults)
     _check_scope(sent, faults, scope)
-    language = Language(sent.get("instantMessage", "en")[:2].lower())
+    language = _FRENCH if sent.get("instantMessage", "")[:2].lower() == "fr" else _ENGLISH
     if not faults and endpoint in _KEYED:
         key_fault = _key_fault(idempotency_keys)
         if key_fault is not None:
@@ -101,6 +102,7 @@ class _MalformedError(Exception):
         self.fault = fault
 
 
+_ENGLISH, _FRENCH = Language.EN, Language.FR
 _CONTENT_TYPE = re.compile(
     r'application/json[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*)?;?[ \t]*', re.IGNORECASE | re.ASCII
 )
@@ -164,8 +166,7 @@ def _printable(name: str) -> str:
 # --- the parameters: one row each, from the message types ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Parameter:
+class _Parameter(NamedTuple):
     name: str
     required: bool
     accepts: Callable[[str], object]
@@ -219,18 +220,18 @@ def _read_parameters(
         other = values.pop(_OTHER_NAME)
         if values.setdefault(_CONFIRMATION, other) != other:
             faults[_OTHER_NAME] = Fault(_OTHER_NAME, f"must equal {_CONFIRMATION}", f"doit être égal à {_CONFIRMATION}")
-    for row in _PARAMETERS[endpoint]:
-        if row.name not in values:
-            if row.required:
-                faults[row.name] = Fault(row.name, *_MISSING)
+    for name, required, accepts, fault in _PARAMETERS[endpoint]:
+        if name not in values:
+            if required:
+                faults[name] = Fault(name, *_MISSING)
             continue
-        value = values[row.name]
+        value = values[name]
         if type(value) is not str:
-            faults[row.name] = Fault(row.name, *_NOT_STRING)
-        elif not row.accepts(value):
-            faults[row.name] = row.fault
+            faults[name] = Fault(name, *_NOT_STRING)
+        elif not accepts(value):
+            faults[name] = fault
         else:
-            sent[row.name] = value
+            sent[name] = value
 
 
 def _read_unknown(endpoint: Endpoint, values: dict[str, Any], faults: dict[str, Fault]) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -16,6 +17,8 @@ from amcash.wire.decode import Rejection
 from amcash.wire.messages import IDENTIFIERS, RESPONSES, EchoResponse, NoTokenResponse
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_SECONDS_REMEMBERED = 64
+"""All answers of a second carry the same local time; a retry's is an older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ def _message(words: str, fault: Fault | None, language: Language) -> str:
 
 
 def _local_time(at: datetime, programme: Programme) -> str:
+    return _local_second(int(at.timestamp()), programme)
+
+
+@lru_cache(maxsize=_SECONDS_REMEMBERED)
+def _local_second(second: int, programme: Programme) -> str:
+    at = datetime.fromtimestamp(second, UTC)
     return calendar.local(at, programme).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
