@@ -39,7 +39,7 @@ def main() -> None:
     url, members, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with wiring.open_ledger(url) as store:
         with store.read() as session:
-            register = registers.read(session, sandbox=True)
+            register = registers.read(session, sandbox=False)
         assert register is not None
         settler = Settler(store, lambda: register, wiring.utc_now)
         commands = _commands(members, rounds)

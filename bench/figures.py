@@ -32,6 +32,7 @@ class Run:
 PGBENCH = Run("pgbench", "tpcb")
 PGBENCH_ALONE = Run("pgbench", "tpcb", 1)
 POSTGRES = Run("postgresql", "redeem")
+POSTGRES_WORKERS = Run("postgresql-workers", "redeem")
 POSTGRES_ALONE = Run("postgresql", "redeem", 1)
 POSTGRES_BIG = Run("postgresql-big", "redeem")
 POSTGRES_ECHO = Run("postgresql", "echo")
@@ -45,7 +46,7 @@ PLAIN = Run("plain", "redeem")
 BARE = Run("bare", "echo")
 
 ORDER = (
-    *(SQLITE_BIG, SQLITE, PGBENCH, POSTGRES, POSTGRES_BIG, PLAIN),
+    *(SQLITE_BIG, SQLITE, POSTGRES_WORKERS, PGBENCH, POSTGRES, POSTGRES_BIG, PLAIN),
     *(POSTGRES_INQUIRE, SQLITE_INQUIRE, SQLITE_ECHO, BARE, POSTGRES_ECHO),
     *(POSTGRES_ALONE, PGBENCH_ALONE, SQLITE_ALONE),
 )
@@ -101,6 +102,13 @@ class Ratio:
 
 RATIOS = (
     Ratio("pgbench", "redemptions/s on PostgreSQL ÷ pgbench TPC-B tps", POSTGRES, PGBENCH, Bar(1.2, 1.5)),
+    Ratio(
+        "pgbench-workers",
+        "redemptions/s on PostgreSQL, `--workers 2` ÷ the same pgbench tps",
+        POSTGRES_WORKERS,
+        PGBENCH,
+        Bar(1.2, 1.5),
+    ),
     Ratio("pgbench-sqlite", "redemptions/s on SQLite ÷ the same pgbench tps", SQLITE, PGBENCH, Bar(1.5, 2.0)),
     Ratio("plain", "redemptions/s ÷ the plain alternative, both PostgreSQL", POSTGRES, PLAIN, Bar(8)),
     Ratio("echo", "echoes/s on PostgreSQL ÷ the bare HTTP limit", POSTGRES_ECHO, BARE, Bar(0.5)),

@@ -6,7 +6,8 @@ FIRST = 84_000_000_000
 """The first member's number; the others follow without a gap."""
 MILES = 9_500_000
 CLIENT = "bench"
-SECRET = "bench-secret"  # noqa: S105 -- a sandbox's secret, in a ledger that is deleted
+
+SPONSOR = "LOY1"
 
 PROGRAMME = f"""
 [programme]
@@ -26,14 +27,10 @@ unit_dollars = "10.00"
 description_en = "95 Cash Miles = $10 off"
 description_fr = "95 milles Argent = 10 $ de rabais"
 [[sponsors]]
-code = "LOY1"
+code = "{SPONSOR}"
 name = "Loyal Grocer"
 vendor_ids = ["100087"]
 acquirer_ids = ["100000"]
-[[clients]]
-id = "{CLIENT}"
-secret = "{SECRET}"
-sponsors = ["LOY1"]
 """
 
 

@@ -149,8 +149,9 @@ class Bench:
                 self._tell(f"loading {MEMBERS_BIG:,} members, {system}")
                 programme, csv = members.write(self._folder, MEMBERS_BIG)
                 servers.amcash("migrate", "--database", database)
-                servers.amcash("load", programme, "--sandbox", "--database", database)
-                words = [sys.executable, "-m", "amcash", "load", csv, "--sandbox", "--database", database]
+                servers.amcash("load", programme, "--database", database)
+                servers.add_client(database)
+                words = [sys.executable, "-m", "amcash", "load", csv, "--database", database]
                 seconds, samples = memory.watched(words, servers.environment())
                 detail = f"{samples.peak_mb:.0f} MB at most, second half ÷ first {samples.growth:.2f}"
                 row = Row(figures.LOAD, title, seconds, "s", figures.LOAD_BAR, detail, flat=samples.flat)
@@ -177,7 +178,7 @@ class Bench:
         rows = []
         for system, server in self.systems.amcash().items():
             samples = server.memory
-            if system.endswith("-big") or not samples.seen:
+            if system.endswith(("-big", "-workers")) or not samples.seen:
                 continue
             title = f"resident memory after {server.redeemed:,} redemptions, {system}"
             judged = server.redeemed >= REDEMPTIONS_FULL

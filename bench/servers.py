@@ -67,16 +67,25 @@ def fill(database: str, folder: Path, count: int) -> None:
     """Make a ledger with the programme and `count` members."""
     amcash("migrate", "--database", database)
     for file in members.write(folder, count):
-        amcash("load", file, "--sandbox", "--database", database)
+        amcash("load", file, "--database", database)
+    add_client(database)
+
+
+def add_client(database: str) -> None:
+    """Add the client that asks for tokens; it gets its secret when the ledger is served."""
+    amcash("client", "add", members.CLIENT, "--sponsor", members.SPONSOR, "--database", database)
 
 
 @contextmanager
-def serving_amcash(database: str, folder: Path, count: int) -> Iterator[Server]:
-    """Serve the ledger at `database`, one process."""
-    words = [sys.executable, "-m", "amcash", "serve", "--sandbox", "--port", "0", "--database", database]
+def serving_amcash(database: str, folder: Path, count: int, workers: int = 1) -> Iterator[Server]:
+    """Serve the ledger at `database`, in so many processes."""
+    words = [sys.executable, "-m", "amcash", "serve", "--port", "0", "--database", database]
+    words += ["--workers", str(workers)] if workers > 1 else []
+    rotated = amcash("client", "rotate", members.CLIENT, "--json", "--database", database)
     with _started(words, folder) as (process, log):
         address = _address(process, log)
-        yield Server(Target(address, _token(address), count), process, database=database)
+        token = _token(address, json.loads(rotated.stdout)["secret"])
+        yield Server(Target(address, token, count), process, database=database)
 
 
 @contextmanager
@@ -196,8 +205,8 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> No
     raise NotRightError(f"the plain alternative did not start:\n{log.read_text()}")
 
 
-def _token(address: str) -> str:
-    form = f"grant_type=client_credentials&client_id={members.CLIENT}&client_secret={members.SECRET}"
+def _token(address: str, secret: str) -> str:
+    form = f"grant_type=client_credentials&client_id={members.CLIENT}&client_secret={secret}"
     return str(json.loads(_ask(urllib.request.Request(f"{address}/oauth/token", form.encode())))["access_token"])
 
 

@@ -22,6 +22,8 @@ from servers import Server
 HERE = Path(__file__).parent
 MEMBERS = 100_000
 MEMBERS_BIG = 1_000_000
+WORKERS = 2
+"""Processes of the system that has several."""
 REDEMPTIONS_PER_MEMBER_BIG = 2
 """With the opening transfer of each member: 3 million transfers."""
 
@@ -122,7 +124,8 @@ class Systems:
         database = self.new_database(system)
         servers.fill(database, self._folder, MEMBERS)
         self.settle_down(database)
-        return self._stack.enter_context(servers.serving_amcash(database, self._folder, MEMBERS))
+        workers = WORKERS if system.endswith("-workers") else 1
+        return self._stack.enter_context(servers.serving_amcash(database, self._folder, MEMBERS, workers))
 
     def _measure_pgbench(self, connections: int, seconds: int) -> Measurement:
         if not self._prepared:

@@ -153,7 +153,7 @@ def _committed(store: Store, book: Book, ops_min: int = OPS_PER_COMMIT) -> Book:
         return book
     with store.write() as session:
         session.append(book)
-    return Book(collectors=book.collectors, used=book.used)
+    return Book(collectors=book.collectors, earlier_use=book.earlier_use)
 
 
 def _redeem(collector: CollectorNumber, trace: str, asked: Cents) -> Redeem:

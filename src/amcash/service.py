@@ -1,31 +1,56 @@
-"""The table of contents: what the service can do, a few lines each. Every entry gives a Decision, whatever happens."""
+"""The table of contents: what the service can do, a few lines each. Every call gives a Decision, whatever happens."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
+from amcash.domain.book import OneRedemption
 from amcash.domain.codes import Code
 from amcash.domain.commands import Command, Echo, Inquire, Redeem, Reverse
 from amcash.domain.outcomes import Decision, Outcome
+from amcash.domain.trial import Trial
+from amcash.ledger.handover import Journal, Marks
 from amcash.ledger.lane import BudgetOverError, Lane, QueueFullError
-from amcash.ledger.settle import Clock, Settled
+from amcash.ledger.settle import Clock, Job, Settled
 from amcash.ledger.store import StoreError
 
 PROBE_GOOD_S = 1.0
 """How long one successful write answers for the echoes after it (R-ECHO-1)."""
 
-CommandLane = Lane[Command, Settled]
+HAND_OVER_MARGIN: Final = timedelta(milliseconds=250)
+"""So long before its delivery is over an approval is no longer handed over: a sweeper's clock may be ahead."""
+
+CommandLane = Lane[Job, Settled]
+
+
+class HandOverTooLateError(StoreError):
+    """The delivery of this approval is about to be cancelled, or is already: it must not be sent."""
 
 
 class Service:
-    """The four calls, over a lane that writes and a lane that reads.
+    """The four calls, over a lane that writes and a lane that reads; and the hand-over of what they approve.
 
     Args:
         writes: settles commands, one transaction a batch.
         reads: consults the ledger, one snapshot a batch.
         clock: gives the time.
+        journal: of this process's hand-overs (R-DLV-3a); None where no approval awaits its delivery.
+        marks: takes what was handed over, on its way into the ledger (R-DLV-2).
     """
 
-    def __init__(self, writes: CommandLane, reads: CommandLane, clock: Clock) -> None:
+    def __init__(
+        self,
+        writes: CommandLane,
+        reads: CommandLane,
+        clock: Clock,
+        *,
+        journal: Journal | None = None,
+        marks: Marks | None = None,
+    ) -> None:
         self._writes = writes
         self._reads = reads
         self._clock = clock
+        self._journal = journal
+        self._marks = marks
         self._probed: Decision | None = None
 
     async def echo(self, command: Echo) -> Decision:
@@ -51,11 +76,53 @@ class Service:
         """Reverse a redemption, once."""
         return await self._submit(self._writes, command)
 
-    async def _submit(self, lane: CommandLane, command: Command) -> Decision:
+    async def try_out(self, trial: Trial) -> Decision:
+        """Decide a command of a sandbox at its client's own moment, and say with the decision what the rules saw."""
+        lane = self._reads if isinstance(trial.command, Inquire) else self._writes
+        return await self._submit(lane, trial)
+
+    # --- the hand-over of an answer; each returns at once, and does nothing for one that awaits no delivery ---
+
+    def about_to_hand_over(self, command: Command, decision: Decision) -> None:
+        """Write down that an answer goes to the socket next (R-DLV-3a).
+
+        One of the two below must follow, exactly once, if this has not raised.
+
+        Raises:
+            StoreError: the answer must not be sent: it could not be written down, or its time is nearly over. Its
+                delivery stays open, and so it is cancelled (R-DLV-3).
+        """
+        if decision.open_until is None or self._journal is None:
+            return
+        if self._clock() + HAND_OVER_MARGIN >= decision.open_until:
+            raise HandOverTooLateError("the delivery of an approval was over before it could be handed over")
+        self._journal.append(*_redemption_of(command, decision))
+
+    def handed_over(self, command: Command, decision: Decision) -> None:
+        """Have the delivery marked: the whole answer went to a connection that is still open (R-DLV-2)."""
+        if decision.open_until is not None and self._marks is not None:
+            self._marks.add(*_redemption_of(command, decision))
+
+    def not_handed_over(self, command: Command, decision: Decision) -> None:
+        """Take back that the answer would be handed over: the caller had gone. Its delivery stays open (R-DLV-3)."""
+        if decision.open_until is not None and self._journal is not None:
+            self._journal.withdraw(*_redemption_of(command, decision))
+
+    async def _submit(self, lane: CommandLane, job: Job) -> Decision:
         try:
-            settled = await lane.submit(command)
+            settled = await lane.submit(job)
         except (QueueFullError, BudgetOverError):
-            return Decision(Outcome(Code.TIMEOUT, self._clock()))
+            return Decision(Outcome(Code.TIMEOUT, self._moment(job)))
         if isinstance(settled, StoreError):
-            return Decision(Outcome(Code.SERVER_ERROR, self._clock()))
+            return Decision(Outcome(Code.SERVER_ERROR, self._moment(job)))
         return settled
+
+    def _moment(self, job: Job) -> datetime:
+        now = self._clock()
+        return job.at(now) if isinstance(job, Trial) else now
+
+
+def _redemption_of(command: Command, decision: Decision) -> OneRedemption:
+    assert isinstance(command, Redeem)  # nothing else awaits its delivery
+    assert decision.outcome.confirmation is not None
+    return command.collector, decision.outcome.confirmation

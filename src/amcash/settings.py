@@ -40,7 +40,12 @@ class Settings:
     budget_ms: int = field(default=5_000, metadata={"least": 50, "most": 60_000})
     """How long a request may take before it is answered `0008` (R-TIME-1)."""
     delivery_grace_s: int = field(default=30, metadata={"least": 1, "most": 86_400})
+    """How long the delivery of an approval stays open before it is cancelled (R-DLV-1)."""
     outcome_retention_h: int = field(default=72, metadata={"least": 72, "most": 100_000})
+    """How long recorded outcomes are kept at least (R-IDEM-8)."""
+    state_dir: str = ""
+    """Where a server on PostgreSQL keeps its journal of hand-overs; empty: ~/.local/state/amcash, or under
+    XDG_STATE_HOME. A ledger in a file has it beside the file."""
     token_lifetime_s: int = field(default=86_400, metadata={"least": 1, "most": 31_536_000})
     batch_commands_max: int = field(default=256, metadata={"least": 1, "most": 10_000})
     queue_commands_max: int = field(default=10_000, metadata={"least": 1, "most": 1_000_000})
@@ -61,7 +66,7 @@ class Settings:
         values: dict[str, Any] = {}
         known = {f"AMCASH_{item.name.upper()}": item for item in fields(cls)}
         for name in environment:
-            if name.startswith("AMCASH_") and name not in known and not name.startswith("AMCASH_TEST_"):
+            if name.startswith("AMCASH_") and name not in known and not name.startswith(_OTHERS):
                 raise SettingsError(f"{name} is not a setting; `amcash config` lists them")
         for name, item in known.items():
             given = options.get(item.name)
@@ -84,6 +89,8 @@ class Settings:
         return f"{'https' if self.tls_cert else 'http'}://{host}:{port}"
 
 
+_OTHERS = ("AMCASH_TEST_", "AMCASH_SANDBOX_")
+"""Names that are no settings of a server: those of tests, and whom `amcash sandbox` talks to."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 

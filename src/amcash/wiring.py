@@ -1,30 +1,39 @@
 """The only place where the parts meet, and the only one that names a database."""
 
+import hashlib
+import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from amcash.access.tokens import Tokens, new_signing_key
-from amcash.domain.commands import Command
 from amcash.domain.vocabulary import Register
 from amcash.edge import server
 from amcash.edge.app import Edge, make_app
-from amcash.edge.logs import RequestLog, let_stdout_go, write_to_stdout
-from amcash.edge.metrics import Metrics
+from amcash.edge.logs import RequestLog, let_stdout_go, write_to_shared_stdout, write_to_stdout
+from amcash.edge.metrics import Metrics, Shared
+from amcash.edge.workers import Workers, WorkersError
 from amcash.ledger import migrations
 from amcash.ledger import register as registers
+from amcash.ledger.handover import Journal, Journals, Marks
 from amcash.ledger.lane import Lane
-from amcash.ledger.settle import Settled, Settler
+from amcash.ledger.population import Described
+from amcash.ledger.settle import Settler
 from amcash.ledger.sqlite import ServerLock, SqliteStore, may_be_written
 from amcash.ledger.store import Store, StoreUnusableError
-from amcash.service import Service
+from amcash.ledger.sweeper import Sweeper
+from amcash.service import CommandLane, Service
 from amcash.settings import Settings
+
+if TYPE_CHECKING:
+    from amcash.sandbox.restoring import Restorer
 
 
 def utc_now() -> datetime:
@@ -163,41 +172,55 @@ def pending_migrations(url: str, *, unsafe_durability: bool = False) -> list[str
         return store.pending()
 
 
+KEPT_FOR_EVER = timedelta(days=365_000)
+
+
+class _Part(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Lanes:
-    writes: Lane[Command, Settled]
-    reads: Lane[Command, Settled]
+    writes: CommandLane
+    reads: CommandLane
 
 
-def serve(settings: Settings, *, prepare: Callable[[Store], None], announce: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    *,
+    prepare: Callable[[Store], None],
+    announce: Callable[[str], None],
+    described: Described | None = None,
+) -> None:
     """Serve until told to stop.
 
     Args:
         settings: the values in force.
         prepare: called with an open ledger before the first request, to load a programme file.
         announce: called with the address once requests are answered.
+        described: the programme file, to which a sandbox goes back.
 
     Raises:
         StoreUnusableError: the ledger cannot be used, or another server has it.
         ListenError: the address cannot be listened on.
+        WorkersError: of several processes, some could not be started, or did not end.
     """
     in_file = not is_postgres(settings.database)
-    if settings.workers > 1:
-        raise StoreUnusableError(
-            "an SQLite ledger has one writer, so one process: --workers above 1 is refused"
-            if in_file
-            else "this version starts one process: run several `amcash serve` on this database, each on its own --port"
-        )
+    if settings.workers > 1 and in_file:
+        raise StoreUnusableError("an SQLite ledger has one writer, so one process: --workers above 1 is refused")
     with ExitStack() as stack:
-        store = stack.enter_context(
-            open_ledger(settings.database, create=True, unsafe_durability=settings.unsafe_durability)
-        )
-        if in_file:
-            stack.callback(ServerLock(sqlite_path(settings.database)).release)
-        prepare(store)
-        register = _first_register(store, sandbox=settings.sandbox)
+        with open_ledger(settings.database, create=True, unsafe_durability=settings.unsafe_durability) as store:
+            if in_file:
+                stack.callback(ServerLock(sqlite_path(settings.database)).release)
+            prepare(store)
+            register = _first_register(store, sandbox=settings.sandbox)
         listener = server.listen(settings.host, settings.port)
-        _serve(settings, register, listener, announce)
+        address = settings.listening_at(listener.getsockname()[1])
+        if settings.workers == 1:
+            _serve(settings, register, listener, lambda: announce(address), described=described)
+        else:
+            _serve_in_processes(settings, register, listener, lambda: announce(address))
 
 
 def _first_register(store: Store, *, sandbox: bool) -> Register:
@@ -212,22 +235,65 @@ def _first_register(store: Store, *, sandbox: bool) -> Register:
     return register
 
 
+def _serve_in_processes(
+    settings: Settings, register: Register, listener: socket.socket, on_ready: Callable[[], None]
+) -> None:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="amcash-metrics-")
+    except OSError as error:
+        raise WorkersError(
+            f"there is no folder for what the processes count: {error.strerror}; name one with TMPDIR"
+        ) from None
+    parent = os.getpid()
+    with made as name:
+        folder = Path(name)
+
+        def work(place: int, ready: Callable[[], None]) -> None:
+            _serve(settings, register, listener, ready, Shared(folder, place))
+            if os.getppid() != parent:  # it was killed, so nobody else is left to remove its folder
+                shutil.rmtree(folder, ignore_errors=True)
+
+        Workers(
+            settings.workers,
+            work,
+            on_ready=on_ready,
+            on_gone=lambda place: Shared(folder, place).forget_queues(),
+            grace_s=settings.shutdown_grace_s,
+        ).run(listener)
+
+
 def _serve(
     settings: Settings,
     register: Register,
     listener: socket.socket,
-    announce: Callable[[str], None],
+    on_ready: Callable[[], None],
+    shared: Shared | None = None,
+    described: Described | None = None,
 ) -> None:
     watch = registers.Watch(
         _connect(settings), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
     )
-    metrics = Metrics()
-    lanes = _lanes(settings, watch, metrics)
+    watch.look()  # a process that takes another's place comes long after the register was first read
+    metrics = Metrics(shared)
+    folder = _journal_folder(settings)
+    journal = Journal(folder)
+    marks = Marks(on_committed=journal.committed)
+    lanes = _lanes(settings, watch, metrics, marks)
+    sweeper = Sweeper(
+        _connect(settings),
+        lanes.writes.hand_in,
+        Journals(folder),
+        utc_now,
+        # Where clients set the time, the age of an outcome means nothing: a sandbox keeps them all.
+        retention=KEPT_FOR_EVER if settings.sandbox else timedelta(hours=settings.outcome_retention_h),
+        on_cancelled=metrics.cancellations.inc,
+    )
     port = listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
-    request_log = RequestLog(write_to_stdout if settings.log_requests else None)
+    write = write_to_stdout if shared is None else write_to_shared_stdout
+    request_log = RequestLog(write if settings.log_requests else None)
     edge = Edge(
-        service=Service(lanes.writes, lanes.reads, utc_now),
+        service=Service(lanes.writes, lanes.reads, utc_now, journal=journal, marks=marks),
         tokens=Tokens(
             watch,
             issuer=address,
@@ -243,14 +309,24 @@ def _serve(
         request_log=request_log,
         budget_s=settings.budget_ms / 1000,
     )
-    parts = (watch, lanes.writes, lanes.reads)
-    for part in parts:
+    # Clocks, faults and journals are one process's: of several, each would show its own.
+    plays = settings.sandbox and shared is None
+    app, *beside = _sandbox(edge, settings, watch, described) if plays else (make_app(edge),)
+    # The sweeper stops first: it hands in to the lane that writes.
+    parts: tuple[_Part, ...] = (sweeper, *beside, watch, lanes.writes, lanes.reads)
+    for part in reversed(parts):
         part.start()
+
+    def listening() -> None:
+        if shared is not None:
+            metrics.keep_noting_queues()
+        on_ready()
+
     try:
         server.run(
-            make_app(edge),
+            app,
             listener,
-            on_ready=lambda: announce(_listening_at(settings, port)),
+            on_ready=listening,
             tls_cert=Path(settings.tls_cert) if settings.tls_cert else None,
             tls_key=Path(settings.tls_key) if settings.tls_key else None,
             shutdown_grace_s=settings.shutdown_grace_s,
@@ -258,29 +334,72 @@ def _serve(
     finally:
         for part in parts:
             part.stop()
+        journal.close()
         request_log.flush()
         let_stdout_go()
 
 
-def _listening_at(settings: Settings, port: int) -> str:
-    return settings.listening_at(port)
+def _sandbox(
+    edge: Edge, settings: Settings, watch: registers.Watch, described: Described | None
+) -> "tuple[server.App, Restorer]":
+    from amcash.sandbox.app import make_sandbox  # noqa: PLC0415 -- a production run does not even import it
+    from amcash.sandbox.restoring import Restorer  # noqa: PLC0415
+    from amcash.till.app import with_till  # noqa: PLC0415
+
+    restorer = Restorer(_connect(settings), watch, utc_now, described)
+    return with_till(make_sandbox(edge, restorer)), restorer
 
 
 def _connect(settings: Settings) -> Store:
     return connect(settings.database, unsafe_durability=settings.unsafe_durability)
 
 
-def _lanes(settings: Settings, watch: registers.Watch, metrics: Metrics) -> _Lanes:
-    writer = Settler(_connect(settings), watch, utc_now, metrics.commit.observe)
+def _journal_folder(settings: Settings) -> Path:
+    """Return where the journals of hand-overs are: beside the file, or in a folder of this database's own."""
+    if not is_postgres(settings.database):
+        path = sqlite_path(settings.database).resolve()
+        return path.with_name(path.name + "-handover")
+    from amcash.ledger.postgres_connection import identified  # noqa: PLC0415 -- as in `connect`
+
+    state = Path(settings.state_dir) if settings.state_dir else _state_home() / "amcash"
+    return state / hashlib.sha256(identified(settings.database).encode()).hexdigest()[:_FOLDER_DIGITS]
+
+
+def _state_home() -> Path:
+    named = os.environ.get("XDG_STATE_HOME", "")
+    return Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "state"
+
+
+_FOLDER_DIGITS = 32
+
+
+def _lanes(settings: Settings, watch: registers.Watch, metrics: Metrics, marks: Marks) -> _Lanes:
+    writer = Settler(
+        _connect(settings),
+        watch,
+        utc_now,
+        metrics.commit.observe,
+        grace=timedelta(seconds=settings.delivery_grace_s),
+        marks=marks,
+    )
     reader = Settler(_connect(settings), watch, utc_now)
-    new_lane = partial(
-        Lane[Command, Settled],
+    writes: CommandLane = Lane(
+        "writes",
+        writer.settle,
         batch_commands_max=settings.batch_commands_max,
         queue_commands_max=settings.queue_commands_max,
         budget_s=settings.budget_ms / 1000,
+        on_batch=metrics.batch.labels("writes").observe,
+        when_idle=writer.flush,
     )
-    writes = new_lane("writes", writer.settle, on_batch=metrics.batch.labels("writes").observe)
-    reads = new_lane("reads", reader.consult, on_batch=metrics.batch.labels("reads").observe)
+    reads: CommandLane = Lane(
+        "reads",
+        reader.consult,
+        batch_commands_max=settings.batch_commands_max,
+        queue_commands_max=settings.queue_commands_max,
+        budget_s=settings.budget_ms / 1000,
+        on_batch=metrics.batch.labels("reads").observe,
+    )
     metrics.watch_queue("writes", lambda: writes.waiting)
     metrics.watch_queue("reads", lambda: reads.waiting)
     return _Lanes(writes, reads)

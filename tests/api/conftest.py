@@ -6,18 +6,19 @@ import pytest
 
 from api.serving import serving, serving_several
 
-BOTH = ("test_codes_over_http", "test_races")
+KINDS = {"test_codes_over_http": ["sqlite", "postgres"], "test_races": ["sqlite", "postgres", "workers"]}
 PROCESSES = 3
 
 
 def pytest_generate_tests(metafunc):
-    if "kind" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in BOTH:
-        metafunc.parametrize("kind", ["sqlite", "postgres"], indirect=True, scope="session")
+    kinds = KINDS.get(metafunc.module.__name__.rpartition(".")[2])
+    if "kind" in metafunc.fixturenames and kinds:
+        metafunc.parametrize("kind", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def kind(request):
-    """The kind of database under test."""
+    """The kind of database under test; `workers` is PostgreSQL with one server of several processes."""
     return getattr(request, "param", "sqlite")
 
 
@@ -60,8 +61,9 @@ def own_server(database, tmp_path):
 @pytest.fixture
 def own_servers(kind, database, tmp_path):
     """All that may serve one ledger: on SQLite one process, on PostgreSQL several, with the requests spread over."""
-    if kind == "sqlite":
-        with serving(tmp_path, database=database) as running:
+    if kind != "postgres":
+        options = ["--workers", str(PROCESSES)] if kind == "workers" else []
+        with serving(tmp_path, *options, database=database) as running:
             yield running
         return
     with serving_several(tmp_path, database, PROCESSES) as running:

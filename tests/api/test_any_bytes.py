@@ -81,13 +81,6 @@ def test_the_content_type_is_the_librarys(till):
     assert till.echo().headers["content-type"] == "application/json;charset=UTF-8"
 
 
-def test_sandbox_paths_do_not_exist_in_production(server):
-    for path in ("/till", "/sandbox/clock"):
-        answer = server.send("GET", path)
-        assert answer.status == 404
-        assert answer.headers["content-type"] == "application/problem+json"
-
-
 def test_a_body_that_says_it_is_too_long_is_turned_away_before_it_is_sent(server, till):
     split = urlsplit(server.address)
     connection = http.client.HTTPConnection(split.hostname, split.port, timeout=10)

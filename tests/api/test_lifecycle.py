@@ -80,8 +80,10 @@ def test_a_secret_from_a_sandbox_file_does_not_work_in_production(tmp_path):
 
 def test_the_ledger_is_for_its_owners_eyes_only(own_server, tmp_path):
     own_server.till().redeem()
-    for path in tmp_path.glob("ledger.db*"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    paths = [path for path in tmp_path.rglob("*") if path.relative_to(tmp_path).parts[0].startswith("ledger.db")]
+    assert {"ledger.db", "ledger.db-wal", "ledger.db-handover"} <= {path.name for path in paths}
+    for path in paths:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_what_a_command_changes_takes_effect_in_a_running_server(own_server):

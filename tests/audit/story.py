@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,8 +10,8 @@ import apsw
 
 from amcash.domain import rules
 from amcash.domain.book import Ask, Book
-from amcash.domain.commands import Redeem, Reverse
-from amcash.domain.transfers import NO_CHAIN, Context, Kind, Transfer, next_entry
+from amcash.domain.commands import Cancel, Redeem, Reverse
+from amcash.domain.transfers import NO_CHAIN
 from amcash.domain.vocabulary import (
     CardEntry,
     Cents,
@@ -29,6 +29,7 @@ from amcash.ledger import register as registers
 from amcash.ledger.sqlite import SqliteStore
 
 TORONTO = ZoneInfo("America/Toronto")
+GRACE = timedelta(seconds=30)
 ANNE, BOB, CAROL, DAN, EVE = "84095202006", "84095202014", "9", "10", "84095202022"
 """EVE has no transfer. CAROL and DAN sort one way as text and the other as numbers."""
 
@@ -65,7 +66,8 @@ class Story:
         self.book = Book()
         self.now = toronto("2026-06-15 12:00")
         self.codes: list[str] = []
-        self._traces = 0
+        self.commands: dict[str, Redeem] = {}
+        self._traces = self._numbers = 0
 
     def joins(self, number: str, cash: int = 0, dream: int = 0) -> None:
         collector = Collector(number, True, True, True, 0, 0, 0, NO_CHAIN)
@@ -105,34 +107,25 @@ class Story:
         sent = self._sent(number, at) | {"redemptionConfirmationNum": confirmation}
         return self._decide(Reverse(sent, at, Language.EN, number, CardEntry.SWIPE, confirmation, key))
 
-    def delivery(self, number: str, confirmation: str, state: str) -> None:
-        with self.store.write() as session:
-            session.run("INSERT INTO delivery VALUES (?, ?, ?, 0)", number, confirmation, state)
-
-    def cancels(self, number: str, confirmation: str) -> None:
-        """As the delivery mechanism will: the opposite transfer, the allowance given back, the row cancelled."""
-        redemption = self.book.redemptions[number, confirmation]
-        [made] = [entry for entry in self.told if entry.context.confirmation == confirmation]
-        context = Context(
-            confirmation,
-            redemption.sponsor,
-            units=redemption.units,
-            cents=redemption.cents,
-            unit_miles=redemption.unit_miles,
-            unit_cents=redemption.unit_cents,
-            offer_id=redemption.offer_id,
-            cap_day=redemption.cap_day,
-        )
-        transfer = Transfer(made.transfer.target, made.transfer.source, made.transfer.miles)
-        collector = self.book.collectors[number]
-        self.book.enter(next_entry(collector, Kind.CANCELLATION, Wallet.CASH, transfer, self.now, context))
-        self.book.used[number, redemption.cap_day] -= redemption.cents
-        self.book.changed_days.add((number, redemption.cap_day))
-        self.book.redemptions[number, confirmation] = redemption.close()
+    def is_delivered(self, number: str, confirmation: str) -> None:
+        self.book.hand_over([(number, confirmation)])
         self._write()
-        self.delivery(number, confirmation, "cancelled")
+        del self.book.deliveries[number, confirmation]
 
-    told: list
+    def is_cancelled(self, number: str, confirmation: str) -> bool:
+        """When its grace has run out; tell whether it was, for it may have been over before."""
+        self.now += GRACE
+        decision = self.book.decide(Ask(Cancel(number, confirmation), self.now, "1"), self.register)
+        self._write()
+        return decision.entry is not None
+
+    def retries(self, number: str) -> str:
+        """The last redemption that was asked for, once more, letter for letter."""
+        return self._decide(self.commands[number]) if number in self.commands else ""
+
+    def purges(self, older_than: datetime) -> None:
+        with self.store.write() as session:
+            session.purge(older_than, 0)
 
     def _sent(self, number: str, sponsor: str) -> dict[str, str]:
         self._traces += 1
@@ -145,8 +138,11 @@ class Story:
         }
 
     def _decide(self, command: Redeem | Reverse) -> str:
-        number = f"{7_919_993_000_000_000 + self._traces * 999_983:016}"
-        decision = self.book.decide(Ask(command, self.now, number), self.register)
+        self._numbers += 1
+        if isinstance(command, Redeem):
+            self.commands[command.collector] = command
+        number = f"{7_919_993_000_000_000 + self._numbers * 999_983:016}"
+        decision = self.book.decide(Ask(command, self.now, number, self.now + GRACE), self.register)
         self.codes.append(decision.outcome.code)
         self._write()
         return decision.outcome.confirmation or ""
@@ -155,8 +151,7 @@ class Story:
         with self.store.write() as session:
             session.append(self.book)
         book = self.book
-        self.told = [*getattr(self, "told", []), *book.entries]
-        self.book = Book(book.collectors, book.used, book.recorded, book.redemptions)
+        self.book = Book(book.collectors, book.earlier_use, book.recorded, book.redemptions, book.deliveries)
 
 
 def _cents(dollars: str) -> int:
@@ -213,9 +208,9 @@ def tell(path: Path) -> list[str]:  # noqa: PLR0915 -- one story, told in order
     story.now = toronto("2026-11-01 01:30", fold=1)
     lost = story.redeems(CAROL, "20.00", at="LOY2")  # 0065: the cap is one unit now
     story.programme_is(daily_cap=Cents(75_000))
-    lost = story.redeems(CAROL, "20.00", at="LOY2")
-    story.delivery(CAROL, kept := story.redeems(CAROL, "10.00"), "delivered")
-    story.cancels(CAROL, lost)
+    lost = story.redeems(CAROL, "20.00", at="LOY2", key="lost")
+    story.is_delivered(CAROL, kept := story.redeems(CAROL, "10.00"))
+    story.is_cancelled(CAROL, lost)
     story.reverses(CAROL, lost, at="LOY2")  # 0057: cancelled
     story.now = toronto("2026-11-02 02:59:59")
     story.reverses(CAROL, kept)  # redeemed on Sunday, before 3:00: the window is open, its cap day is Saturday

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from amcash.audit.streams import DAILY_USE, OUTCOMES, SPINE, TRANSFERS, OrderError
+from amcash.audit.streams import DELIVERIES, OUTCOMES, SPINE, TRANSFERS, OrderError
 from amcash.audit.verify import Report, verify
 from amcash.domain.vocabulary import Cents, OverRequest
 from amcash.ledger.sqlite import SqliteStore
@@ -71,7 +71,7 @@ def test_any_order_of_collectors_will_do_if_all_tables_share_it(snapshot):
     assert verify(Reordered(snapshot, ())).ok
 
 
-@pytest.mark.parametrize("table", [SPINE, TRANSFERS, DAILY_USE, OUTCOMES])
+@pytest.mark.parametrize("table", [SPINE, TRANSFERS, DELIVERIES, OUTCOMES])
 def test_a_table_in_another_order_proves_nothing_and_says_so(snapshot, table):
     with pytest.raises(OrderError):
         verify(Reordered(snapshot, (table,)))
@@ -116,7 +116,7 @@ def test_findings_beyond_the_limit_are_counted_but_not_kept(snapshot):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_tills_do_the_ledger_stays_provable(tmp_path, seed):
+def test_whatever_tills_do_the_ledger_stays_provable(tmp_path, seed):  # noqa: C901 -- a ladder of what may happen
     chance = random.Random(seed)
     story = Story(tmp_path / "chance.db")
     numbers = (ANNE, BOB, CAROL, DAN)
@@ -127,7 +127,7 @@ def test_whatever_tills_do_the_ledger_stays_provable(tmp_path, seed):
     for _ in range(120):
         number, sponsor = chance.choice(numbers), chance.choice(("LOY1", "LOY2"))
         story.now += timedelta(minutes=chance.randrange(-90, 200))
-        match chance.randrange(10):
+        match chance.randrange(13):
             case 0:
                 story.now = toronto(chance.choice(moments)).astimezone(UTC)
             case 1:
@@ -144,6 +144,12 @@ def test_whatever_tills_do_the_ledger_stays_provable(tmp_path, seed):
             case 3 | 4 | 5 if made:
                 owner, confirmation, where = chance.choice(made)
                 story.reverses(owner, confirmation, at=where if chance.random() < 0.8 else sponsor)
+            case 6 if made:
+                story.is_cancelled(*chance.choice(made)[:2])
+            case 7 if made:
+                story.retries(chance.choice(made)[0])
+            case 8:
+                story.purges(story.now - timedelta(days=2))
             case _:
                 dollars = f"{chance.randrange(10, 400)}.{chance.randrange(100):02}"
                 basket = f"{chance.randrange(5, 400)}.5"
@@ -153,7 +159,35 @@ def test_whatever_tills_do_the_ledger_stays_provable(tmp_path, seed):
     with story.store.read() as session:
         report = verify(session)
     assert report.findings == []
-    assert report.outcomes > 40
+    assert report.outcomes > 20
+    story.store.close()
+
+
+def test_a_retry_after_a_cancellation_and_its_own_cancellation_are_sound(tmp_path):
+    """R-DLV-6."""
+    story = Story(tmp_path / "again.db")
+    story.joins(ANNE, cash=950)
+    confirmation = story.redeems(ANNE, "10.00", key="k")
+    for _ in range(3):
+        assert story.is_cancelled(ANNE, confirmation)
+        confirmation = story.retries(ANNE)
+    with story.store.read() as session:
+        assert [attempt for (attempt,) in session.run("SELECT attempt FROM outcome ORDER BY 1")] == [1, 2, 3, 4]
+        assert verify(session).findings == []
+    story.store.close()
+
+
+def test_behind_the_horizon_of_the_purge_outcomes_may_be_absent(tmp_path):
+    """R-IDEM-8."""
+    story = Story(tmp_path / "purged.db")
+    story.joins(ANNE, cash=950)
+    story.is_delivered(ANNE, story.redeems(ANNE, "10.00"))
+    story.now += timedelta(hours=1)
+    story.redeems(ANNE, "10.00")
+    story.purges(story.now)
+    with story.store.read() as session:
+        report = verify(session)
+    assert (report.findings, report.outcomes) == ([], 1)
     story.store.close()
 
 
@@ -169,6 +203,9 @@ def test_other_boundaries_of_a_programme_are_followed(tmp_path):
     story.now = toronto("2026-06-15 05:30")
     story.redeems(ANNE, "10.00")
     with story.store.read() as session:
-        assert {day for (day,) in session.run("SELECT cap_day FROM daily_use")} == {"2026-06-14", "2026-06-15"}
+        assert {day for (day,) in session.run("SELECT cap_day FROM transfer WHERE kind = 'redemption'")} == {
+            "2026-06-14",
+            "2026-06-15",
+        }
         assert verify(session).ok
     story.store.close()

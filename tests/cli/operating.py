@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from amcash import wiring
 from amcash.cli import main
 from amcash.domain.codes import Endpoint
+from amcash.domain.commands import Cancel
 from amcash.ledger import register as registers
 from amcash.ledger.settle import Settler
 from amcash.wire.decode import Scope, decode
@@ -135,6 +136,13 @@ class Ledger:
             keys = [key] if key else []
             command = decode(endpoint, json.dumps(body).encode(), scope=scope, idempotency_keys=keys)
             return Settler(opened, lambda: register, lambda: at).settle([command])[0]
+
+    def cancel(self, number, confirmation, at):
+        """Cancel a redemption as the sweeper would, where its delivery is open and over."""
+        with self.open() as opened:
+            with opened.read() as session:
+                register = registers.read(session)
+            return Settler(opened, lambda: register, lambda: at).settle([Cancel(number, confirmation)])[0]
 
     def redeem(self, dollars="10.00", **more):
         return self.settle(Endpoint.REDEEM, dollarRedeemRequest=dollars, postTaxBasketAmount="900.00", **more).outcome

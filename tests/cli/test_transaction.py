@@ -1,6 +1,6 @@
 """`amcash transaction`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_json_tells_the_transfers_the_delivery_and_the_requests(amcash, story):
     shown = amcash.json(*show(story))
     assert list(shown) == ["confirmation", "collector", "state", "transfers", "delivery", "requests"]
     assert (shown["confirmation"], shown["collector"], shown["state"]) == (story, RICH, "reversed")
-    assert shown["delivery"] is None
+    assert shown["delivery"] == {"state": "delivered", "open_until": None, "cancelled_at": None}
     assert [(item["kind"], item["miles"], item["store"]) for item in shown["transfers"]] == [
         ("redemption", 190, "0001"),
         ("reversal", 190, "0002"),
@@ -63,7 +63,7 @@ def test_a_person_reads_what_happened_and_why(amcash, story):
         "sponsor LOY1, store 0001, device 12",
         "reversed ",
         "at store 0002; the miles were given back",
-        "not tracked",
+        "delivered: the answer was handed over",
         "redeem: 0000 Approved",
         "Idempotency-Key basket-1",
         "no Idempotency-Key was sent",
@@ -95,18 +95,36 @@ def test_why_a_late_reversal_was_refused_is_told(amcash, ledger):
     assert "could be reversed until 2026-01-06 03:00:00" in printed
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [("open", "not yet known to have arrived"), ("delivered", "was handed over"), ("cancelled", "not handed over")],
-)
-def test_a_tracked_delivery_is_told(amcash, ledger, state, words):
+def test_an_open_delivery_is_told(amcash, ledger):
     confirmation = ledger.redeem().confirmation
-    ledger.change("INSERT INTO delivery VALUES (?, ?, ?, ?)", RICH, confirmation, state, 1_767_625_200_000_000)
+    ledger.change("INSERT INTO open_delivery VALUES (?, ?, 'LOY1', 'k', ?)", RICH, confirmation, 1_767_625_200_000_000)
     assert amcash.json(*show(confirmation))["delivery"] == {
-        "state": state,
+        "state": "open",
         "open_until": "2026-01-05T15:00:00.000000Z",
+        "cancelled_at": None,
     }
-    assert words in amcash.done(*show(confirmation))
+    assert "open until 2026-01-05 10:00:00" in amcash.done(*show(confirmation))
+
+
+def test_a_cancellation_is_told(amcash, ledger):
+    """R-DLV-7."""
+    made = datetime(2026, 1, 5, 15, tzinfo=UTC)
+    confirmation = ledger.redeem(key="k", at=made).confirmation
+    ledger.change("INSERT INTO open_delivery VALUES (?, ?, 'LOY1', 'kk', ?)", RICH, confirmation, 1_767_625_200_000_000)
+    ledger.cancel(RICH, confirmation, made + timedelta(seconds=30))
+    shown = amcash.json(*show(confirmation))
+    assert shown["state"] == "cancelled"
+    assert shown["delivery"] == {
+        "state": "cancelled",
+        "open_until": None,
+        "cancelled_at": "2026-01-05T15:00:30.000000Z",
+    }
+    assert [item["kind"] for item in shown["transfers"]] == ["redemption", "cancellation"]
+    assert "cancelled at 2026-01-05 10:00:30: not handed over in time" in amcash.done(*show(confirmation))
+    again = ledger.redeem(key="k", at=made + timedelta(minutes=1)).confirmation
+    assert again != confirmation
+    assert ledger.reverse(confirmation, at=made + timedelta(minutes=2)).code == "0057"
+    assert amcash.json("verify")["ok"]
 
 
 def test_a_number_that_only_a_refused_request_names_is_shown_too(amcash, ledger):

@@ -18,11 +18,13 @@ from amcash.domain.vocabulary import (
     Register,
     Sponsor,
     Terms,
+    Till,
 )
 
 TORONTO = ZoneInfo("America/Toronto")
 NUMBER = "84095202006"
 CONFIRMATION = "4301775582093164"
+TILL = Till(store="0001", device="001", trace="999999999999", acquirer="100000", vendor="100087")
 
 ECHO_SENT = {
     "deviceId": "001",
@@ -137,6 +139,7 @@ def redemption(**changes) -> Redemption:
         unit_miles=95,
         unit_cents=1000,
         offer_id="1111111111",
+        till=TILL,
     )
     return replace(ordinary, **changes)
 

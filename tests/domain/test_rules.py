@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from amcash.domain import rules
 from amcash.domain.codes import APPROVALS, Code
+from amcash.domain.commands import Cancel
 from amcash.domain.outcomes import Balances, Basis, Decision, Fault, Outcome, Recorded
 from amcash.domain.transfers import Context, Kind, Transfer
 from amcash.domain.vocabulary import CardEntry, OverRequest
@@ -17,6 +18,7 @@ from domain.examples import (
     CONFIRMATION,
     NOON,
     NUMBER,
+    TILL,
     collector,
     echo,
     inquire,
@@ -32,15 +34,29 @@ from domain.examples import (
 
 REDUCE = programme(over_request=OverRequest.REDUCE)
 CASH = f"collector:{NUMBER}:cash"
+DAY = date(2026, 6, 15)
+GRACE = timedelta(seconds=30)
+SPENT = collector(cash=1805, transfers=2, cap_day=DAY, cap_used=1000)
+"""Who has redeemed one unit on `DAY`."""
 
 
-def _redeem(command=None, *, now=NOON, **of_standing):
-    return rules.redeem(command or redeem(), standing(**of_standing), now, CONFIRMATION)
+def _redeem(command=None, *, now=NOON, open_until=None, **of_standing):
+    return rules.redeem(command or redeem(), standing(**of_standing), now, CONFIRMATION, open_until)
 
 
 def _reverse(command=None, *, now=NOON, **of_standing):
     its_standing = standing(**{"redemption": redemption(), "used": 1000, **of_standing})
     return rules.reverse(command or reverse(), its_standing, now)
+
+
+def _cancel(*, now=NOON, **of_standing):
+    ordinary = {"redemption": redemption(at=NOON - GRACE), "open_until": NOON, "collector": SPENT}
+    return rules.cancel(Cancel(NUMBER, CONFIRMATION), standing(**(ordinary | of_standing)), now)
+
+
+def _use(decision):
+    """What a decision adds to the use of the cap of its day."""
+    return 0 if decision.entry is None else rules.allowance_used(decision.entry)
 
 
 def _inquire(command=None, **of_standing):
@@ -219,7 +235,7 @@ def test_units_are_whole_and_at_most_those_of_the_request_and_of_the_basket(requ
     """R-AMT-2."""
     decision = _redeem(redeem(requested=requested, basket=basket))
     assert (decision.outcome.units, decision.outcome.miles) == (units, units * 95)
-    assert decision.used_change == units * 1000
+    assert _use(decision) == units * 1000
 
 
 @pytest.mark.parametrize("requested", [0, 1, 999])
@@ -267,7 +283,7 @@ def test_units_beyond_the_balance_decline_with_0051_and_nothing_is_silently_redu
     decision = _redeem(redeem(requested=2000), collector=collector(cash=189))
     assert decision.outcome.code is Code.TOO_FEW_MILES
     assert decision.entry is decision.redemption is None
-    assert decision.used_change == 0
+    assert _use(decision) == 0
     assert decision.outcome.balances == Balances(189, 545, 189, 1000)
     assert decision.outcome.units is decision.outcome.confirmation is decision.outcome.terms is None
 
@@ -308,7 +324,7 @@ def test_the_cap_counts_dollars_whatever_the_offer():
     """R-AMT-5."""
     rich = collector(cash=10_000)
     decision = _redeem(redeem(requested=75_000), collector=rich, terms=special())
-    assert (decision.outcome.units, decision.outcome.miles, decision.used_change) == (75, 6000, 75_000)
+    assert (decision.outcome.units, decision.outcome.miles, _use(decision)) == (75, 6000, 75_000)
     again = _redeem(redeem(requested=1000), collector=rich, terms=special(), used=74_001)
     assert again.outcome.code is Code.DAILY_LIMIT
 
@@ -361,7 +377,7 @@ def test_an_approval_carries_its_transfer_its_redemption_and_the_use_of_the_cap(
     decision = _redeem(command, collector=collector(transfers=7, chain=b"\x07" * 32), now=NOON)
     made = redemption(units=2, miles=190, cents=2000)
     assert decision.redemption == made
-    assert decision.used_change == 2000
+    assert _use(decision) == 2000
     assert not decision.replayed
     entry = decision.entry
     assert entry is not None
@@ -407,7 +423,7 @@ def test_the_same_arguments_give_the_same_decision():
 def test_a_refusal_writes_nothing(fault):
     of_command, of_standing = _faulty(fault)
     decision = _redeem(redeem(**of_command), **of_standing)
-    assert (decision.entry, decision.redemption, decision.used_change) == (None, None, 0)
+    assert (decision.entry, decision.redemption, _use(decision)) == (None, None, 0)
 
 
 @pytest.mark.parametrize("fault", REDEEM_ORDER, ids=lambda fault: fault[0])
@@ -563,7 +579,7 @@ def test_a_reversal_gives_the_whole_redemption_back():
         ),
     )
     assert decision.redemption == redemption(closed=True)
-    assert decision.used_change == -1000
+    assert _use(decision) == -1000
     entry = decision.entry
     assert entry is not None
     assert entry.transfer == Transfer("sponsor:LOY1:redeemed", CASH, 95)
@@ -629,7 +645,7 @@ def test_the_allowance_comes_back_only_within_the_cap_day_of_the_redemption(rede
     """R-TIME-3."""
     old = redemption(at=toronto(redeemed))
     decision = _reverse(redemption=old, now=toronto(reversed_at), used=74_000)
-    assert decision.used_change == -given_back
+    assert _use(decision) == -given_back
     assert decision.outcome.balances is not None
     assert decision.outcome.balances.available == (95 if given_back == 0 else 190)
     assert decision.entry is not None
@@ -662,7 +678,7 @@ def test_a_refused_reversal_without_an_offer_counts_nothing_as_available():
 def test_a_refused_reversal_writes_nothing(fault):
     of_command, of_standing = _faulty(fault)
     decision = _reverse(reverse(**of_command), **of_standing)
-    assert (decision.entry, decision.redemption, decision.used_change) == (None, None, 0)
+    assert (decision.entry, decision.redemption, _use(decision)) == (None, None, 0)
     assert (decision.outcome.basis is not None) is decision.outcome.recorded
     assert decision.outcome.recorded is (fault[0] in {"0002", "0057", "0080"})
 
@@ -763,16 +779,16 @@ def test_no_redemption_takes_more_than_was_asked_for_or_is_there(
     there = min(cash // unit_miles, max(0, cap - used) // unit_cents)
     if entry is None:
         assert asked == 0 or requested < unit_cents or there < (1 if over == "reduce" else asked)
-        assert decision.used_change == 0
+        assert _use(decision) == 0
         return
     assert outcome.units == (min(asked, there) if over == "reduce" else asked) > 0
     assert outcome.miles == entry.transfer.miles == outcome.units * unit_miles
     assert entry.balance == cash - outcome.miles >= 0
-    assert decision.used_change == outcome.units * unit_cents <= cap - used
+    assert _use(decision) == outcome.units * unit_cents <= cap - used
     again = replace(
         its_standing,
         collector=rules.after(its_standing.account, entry),
-        used=used + decision.used_change,
+        used=used + _use(decision),
     )
     told = rules.inquire(inquire(basket=basket), again, NOON)
     assert told.balances == outcome.balances
@@ -781,5 +797,156 @@ def test_no_redemption_takes_more_than_was_asked_for_or_is_there(
         reverse(), replace(again, redemption=replace(decision.redemption, confirmation=CONFIRMATION)), NOON
     )
     assert back.entry is not None
-    assert (back.entry.balance, back.used_change) == (cash, -decision.used_change)
+    assert (back.entry.balance, _use(back)) == (cash, -_use(decision))
     assert back.entry.transfer == entry.transfer.opposite()
+
+
+# --- the use of the cap ---------------------------------------------------------------------------------------------
+
+
+def _entry(decision):
+    assert decision.entry is not None
+    return decision.entry
+
+
+def test_the_first_redemption_begins_the_use_of_its_day():
+    account = _redeem(redeem(requested=2000)).account
+    assert (account.cap_day, account.cap_used) == (DAY, 2000)
+
+
+def test_the_next_redemption_of_the_day_adds_to_its_use():
+    account = _redeem(collector=SPENT, used=1000).account
+    assert (account.cap_day, account.cap_used) == (DAY, 2000)
+
+
+def test_a_redemption_of_a_later_day_begins_anew():
+    account = _redeem(collector=SPENT, now=toronto("2026-06-16 03:00")).account
+    assert (account.cap_day, account.cap_used) == (DAY + timedelta(days=1), 1000)
+
+
+def test_a_redemption_of_an_earlier_day_leaves_the_use_of_the_latest_alone():
+    account = _redeem(collector=SPENT, now=toronto("2026-06-15 02:59")).account
+    assert (account.cap_day, account.cap_used) == (DAY, 1000)
+
+
+def test_a_reversal_of_the_day_gives_its_use_back():
+    account = _reverse(collector=SPENT).account
+    assert (account.cap_day, account.cap_used) == (DAY, 0)
+
+
+# --- delivery (R-DLV) -----------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_approval_awaits_its_delivery():
+    """R-DLV-1."""
+    decision = _redeem(open_until=NOON + GRACE)
+    assert (decision.awaits_delivery, decision.open_until) == (True, NOON + GRACE)
+
+
+@pytest.mark.parametrize("fault", REDEEM_ORDER, ids=lambda fault: fault[0])
+def test_a_refusal_awaits_no_delivery(fault):
+    of_command, of_standing = _faulty(fault)
+    assert not _redeem(redeem(**of_command), open_until=NOON + GRACE, **of_standing).awaits_delivery
+
+
+def test_a_reversal_awaits_no_delivery():
+    """R-DLV-8."""
+    assert not _reverse().awaits_delivery
+
+
+def _approved(command=None, **state):
+    command = command or redeem(key="k")
+    return Recorded(command.key, command.digest, None, _redeem(command).outcome, **state)
+
+
+def test_an_identical_retry_while_the_delivery_is_open_claims_it():
+    """R-DLV-4."""
+    recorded = _approved(open=True)
+    decision = _redeem(redeem(key="k"), recorded=recorded, open_until=NOON + GRACE)
+    assert decision == Decision(recorded.outcome, replayed=True, open_until=NOON + GRACE)
+
+
+def test_a_retry_after_the_delivery_is_over_awaits_nothing():
+    decision = _redeem(redeem(key="k"), recorded=_approved(), open_until=NOON + GRACE)
+    assert (decision.replayed, decision.awaits_delivery) == (True, False)
+
+
+def test_another_request_under_the_key_of_an_open_delivery_claims_nothing():
+    """R-IDEM-4."""
+    decision = _redeem(redeem(key="k", traceId="7"), recorded=_approved(open=True), open_until=NOON + GRACE)
+    assert (decision.outcome.code, decision.awaits_delivery) == (Code.INVALID_PARAMETER, False)
+
+
+def test_an_identical_retry_after_the_cancellation_is_a_fresh_authorisation():
+    """R-DLV-6."""
+    later = NOON + timedelta(minutes=5)
+    decision = _redeem(redeem(key="k"), recorded=_approved(cancelled=True), now=later, open_until=later + GRACE)
+    assert (decision.replayed, decision.outcome.at, decision.open_until) == (False, later, later + GRACE)
+    assert _entry(decision).kind is Kind.REDEMPTION
+
+
+def test_a_retry_after_the_cancellation_can_be_declined():
+    decision = _redeem(redeem(key="k"), recorded=_approved(cancelled=True), collector=collector(cash=0))
+    assert decision.outcome.code is Code.TOO_FEW_MILES
+
+
+def test_another_request_under_the_key_of_a_cancelled_redemption_is_refused():
+    """R-IDEM-4: a key names one request for ever."""
+    decision = _redeem(redeem(key="k", traceId="7"), recorded=_approved(cancelled=True))
+    assert (decision.outcome.code, decision.entry) == (Code.INVALID_PARAMETER, None)
+
+
+def test_a_cancellation_is_the_opposite_transfer_in_the_redemptions_own_words():
+    """R-DLV-5."""
+    decision = _cancel()
+    entry = _entry(decision)
+    assert (entry.kind, entry.seq, entry.balance, entry.at) == (Kind.CANCELLATION, 3, 1900, NOON)
+    assert entry.transfer == Transfer("sponsor:LOY1:redeemed", CASH, 95)
+    assert entry.context == Context(
+        confirmation=CONFIRMATION,
+        sponsor="LOY1",
+        store=TILL.store,
+        device=TILL.device,
+        trace=TILL.trace,
+        acquirer=TILL.acquirer,
+        vendor=TILL.vendor,
+        units=1,
+        cents=1000,
+        unit_miles=95,
+        unit_cents=1000,
+        offer_id="1111111111",
+        cap_day=DAY,
+    )
+    assert decision.redemption.closed
+    assert not decision.awaits_delivery
+    assert (decision.account.cap_day, decision.account.cap_used) == (DAY, 0)
+
+
+def test_a_cancellation_on_another_cap_day_gives_the_allowance_back_to_the_day_of_the_redemption():
+    """R-DLV-5: to the customer it never happened."""
+    tomorrow = DAY + timedelta(days=1)
+    night = toronto("2026-06-16 03:00:10")
+    went_on = collector(cash=1710, transfers=3, cap_day=tomorrow, cap_used=500)
+    decision = _cancel(now=night, open_until=night, collector=went_on)
+    assert _entry(decision).context.cap_day == DAY
+    assert (decision.account.cap_day, decision.account.cap_used) == (tomorrow, 500)
+
+
+@pytest.mark.parametrize("flags", [{"active": False}, {"allow_redemption": False}, {"show_balances": False}])
+def test_a_cancellation_asks_for_no_preference_of_the_collector(flags):
+    assert _entry(_cancel(collector=replace(SPENT, **flags))).balance == 1900
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"collector": None},
+        {"redemption": None},
+        {"redemption": redemption(closed=True)},
+        {"open_until": None},
+        {"open_until": NOON + timedelta(microseconds=1)},
+    ],
+)
+def test_what_is_not_open_or_open_for_longer_is_not_cancelled(lost):
+    """R-DLV-4: whoever closed or claimed it has won."""
+    assert _cancel(**lost) == Decision(Outcome(Code.INVALID_CONFIRMATION, NOON))

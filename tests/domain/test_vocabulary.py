@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from amcash.domain.vocabulary import Outage, SigningKey, masked, secret_digest
-from domain.examples import NOON, collector, offer, redemption, register, special, terms
+from domain.examples import NOON, offer, programme, redemption, register, special, terms
 
 MOMENT = timedelta(microseconds=1)
 
@@ -100,9 +100,9 @@ def test_a_closed_redemption_is_the_same_one_otherwise():
     assert not redemption().closed
 
 
-def test_nouns_cannot_be_changed_in_place():
+def test_what_operators_configure_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
-        collector().cash = 0
+        programme().daily_cap = 0
 
 
 def test_a_private_key_is_not_printed():

@@ -104,10 +104,11 @@ def enrol(store, *wallets):
         session.append(opened(*wallets))
 
 
-def decided(session, *commands, register=REGISTER, now=NOW, numbers=()):
+def decided(session, *commands, register=REGISTER, now=NOW, numbers=(), grace=None):
     """Return the book of `commands` and their decisions, not yet written."""
     drawn = [*numbers, *(f"{1000000000000000 + i}" for i in range(len(commands)))]
-    asks = [Ask(command, now, ConfirmationNumber(drawn[i])) for i, command in enumerate(commands)]
+    until = None if grace is None else now + grace
+    asks = [Ask(command, now, ConfirmationNumber(drawn[i]), until) for i, command in enumerate(commands)]
     book = session.load(Needs.of(asks, register))
     return book, [book.decide(ask, register) for ask in asks]
 

@@ -13,11 +13,13 @@ import pytest
 from amcash.domain import rules
 from amcash.domain.book import Book, Needs
 from amcash.domain.codes import Endpoint
+from amcash.domain.commands import Cancel
 from amcash.domain.transfers import Context, Entry, Kind, Transfer
 from amcash.domain.vocabulary import (
     Cents,
     ConfirmationNumber,
     Miles,
+    OpenDelivery,
     Outage,
     OverRequest,
     SigningKey,
@@ -27,6 +29,7 @@ from amcash.domain.vocabulary import (
     Wallet,
 )
 from amcash.ledger import history, register
+from amcash.ledger.handover import Marks
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError
 from ledger.examples import (
@@ -52,6 +55,23 @@ from ledger.examples import (
 
 LOCK_WAIT_MS = 5_000
 DAY = dt.date(2026, 6, 15)
+GRACE = dt.timedelta(seconds=30)
+TABLES = ("transfer", "outcome", "open_delivery")
+
+
+def use(store, day, number=ANNA):
+    with store.read() as session:
+        return session.load(Needs(collectors={number}, cap_days={(number, day)})).used(number, day)
+
+
+def open_rows(store):
+    with store.read() as session:
+        rows = session.run("SELECT collector, confirmation, sponsor, key, open_until FROM open_delivery ORDER BY 1, 2")
+        return list(rows)
+
+
+def cancelled(decision):
+    return decision.entry is not None
 
 
 class StoreContract:
@@ -100,7 +120,7 @@ class StoreContract:
     def test_what_is_not_there_is_not_in_the_book(self, store):
         key = redeem().key
         with store.read() as session:
-            book = session.load(Needs({ANNA}, {(ANNA, DAY)}, {key}, {(ANNA, ConfirmationNumber("1"))}))
+            book = session.load(Needs({ANNA}, {(ANNA, DAY)}, {key}, {(ANNA, "1")}, {(ANNA, "1")}))
         assert book == Book()
 
     def test_every_field_of_a_transfer_comes_back(self, store):
@@ -159,10 +179,8 @@ class StoreContract:
     def test_amounts_beyond_32_bits_come_back(self, store):
         enrol(store, (ANNA, 1 << 40, 1 << 41))
         assert balances(store) == (1 << 40, 1 << 41)
-        with store.write() as session:
-            session.append(Book(used={(ANNA, DAY): Cents(1 << 40)}, changed_days={(ANNA, DAY)}))
-        with store.read() as session:
-            assert session.load(Needs(cap_days={(ANNA, DAY)})).used == {(ANNA, DAY): 1 << 40}
+        self.change_collector(store, cap_day=DAY, cap_used=Cents(1 << 40))
+        assert use(store, DAY) == 1 << 40
 
     @pytest.mark.parametrize(
         "moment",
@@ -217,17 +235,33 @@ class StoreContract:
     def test_the_use_of_a_day_comes_back_for_that_day_and_collector_alone(self, store):
         enrol(store, (ANNA, 1900, 0), (BERT, 1900, 0))
         settle(store, redeem(dollars=20))
-        days = {(ANNA, DAY), (BERT, DAY), (ANNA, DAY - dt.timedelta(days=1)), (ANNA, DAY + dt.timedelta(days=1))}
-        with store.read() as session:
-            assert session.load(Needs(cap_days=days)).used == {(ANNA, DAY): 2000}
+        assert [use(store, DAY + dt.timedelta(days=n)) for n in (-1, 0, 1)] == [0, 2000, 0]
+        assert use(store, DAY, BERT) == 0
 
     def test_the_use_of_a_day_is_replaced_by_the_next_batch(self, store):
         enrol(store, (ANNA, 1900, 0))
         settle(store, redeem(trace="1", dollars=20))
         (second,) = settle(store, redeem(trace="2", dollars=30), numbers=["2000000000000000"])
         settle(store, reverse(second.outcome.confirmation))
-        with store.read() as session:
-            assert session.load(Needs(cap_days={(ANNA, DAY)})).used == {(ANNA, DAY): 2000}
+        assert use(store, DAY) == 2000
+
+    def test_the_use_of_a_day_before_the_latest_is_the_sum_of_its_transfers(self, store):
+        """Redemptions add, reversals and cancellations give back; another day, kind or collector does not count."""
+        enrol(store, (ANNA, 1900, 0), (BERT, 1900, 0))
+        later = NOW + dt.timedelta(days=1)
+        made = [
+            settle(store, redeem(trace=str(i), dollars=10 * i), numbers=[f"{i:016}"], grace=GRACE)[0] for i in (1, 2, 3)
+        ]
+        settle(store, reverse(made[0].outcome.confirmation))
+        settle(store, Cancel(ANNA, made[1].outcome.confirmation), now=NOW + GRACE)
+        settle(store, redeem(trace="later", dollars=70), now=later, numbers=["7000000000000000"])
+        settle(store, redeem(BERT, dollars=50))
+        self.append_entry(store, lambda collector: taking(collector, 1, None, Kind.ADJUSTMENT))
+        assert (use(store, DAY), use(store, DAY + dt.timedelta(days=1))) == (3000, 7000)
+        (decision,) = settle(store, redeem(trace="back", dollars=730), numbers=["8000000000000000"])
+        assert decision.outcome.code == "0051"
+        settle(store, redeem(trace="back again", dollars=20), numbers=["9000000000000000"])
+        assert (use(store, DAY), use(store, DAY + dt.timedelta(days=1))) == (5000, 7000)
 
     @pytest.mark.parametrize(
         ("flags", "command", "code"),
@@ -321,7 +355,7 @@ class StoreContract:
             interrupted()
         for connection in (store, other):
             assert balances(connection) == (1900, 0)
-            assert [count(connection, table) for table in ("transfer", "outcome", "daily_use")] == [1, 0, 0]
+            assert [count(connection, table) for table in TABLES] == [1, 0, 0]
 
     def test_a_connection_works_on_after_a_rollback(self, store):
         enrol(store, (ANNA, 1900, 0))
@@ -364,8 +398,11 @@ class StoreContract:
             self.append_entry(store, lambda collector: taking(collector, 11, "1000000000000000"))
 
     def test_a_use_of_a_day_below_nothing_is_refused(self, store):
-        with pytest.raises(StoreConflictError), store.write() as session:
-            session.append(Book(used={(ANNA, DAY): Cents(-1)}, changed_days={(ANNA, DAY)}))
+        enrol(store, (ANNA, 10, 0))
+        with pytest.raises(StoreConflictError):
+            self.change_collector(store, cap_day=DAY, cap_used=Cents(-1))
+        with pytest.raises(StoreConflictError):
+            self.change_collector(store, cap_day=None, cap_used=Cents(1))
 
     def test_a_number_that_stands_already_in_the_chain_is_refused(self, store):
         enrol(store, (ANNA, 1900, 0))
@@ -424,7 +461,7 @@ class StoreContract:
         for connection in (store, other):
             assert balances(connection, ANNA) == (1900, 0)
             assert balances(connection, BERT) == (1805, 0)
-            assert [count(connection, table) for table in ("transfer", "outcome", "daily_use")] == [3, 1, 1]
+            assert [count(connection, table) for table in TABLES] == [3, 1, 0]
 
     @pytest.mark.parametrize(
         "statement",
@@ -441,6 +478,13 @@ class StoreContract:
             session.run(statement)
         with store.read() as session:
             assert [entry.transfer.miles for entry in history.entries(session, ANNA)] == [1900]
+
+    def change_collector(self, store, **changes):
+        with store.write() as session:
+            book = session.load(Needs(collectors={ANNA}))
+            book.collectors[ANNA] = replace(book.collectors[ANNA], **changes)
+            book.changed.add(ANNA)
+            session.append(book)
 
     def append_entry(self, store, make):
         with store.write() as session:
@@ -539,6 +583,217 @@ class StoreContract:
             thread.start()
         for thread in threads:
             thread.join()
+
+    # --- deliveries ---
+
+    def test_an_approval_leaves_an_open_delivery_with_every_field(self, store):
+        """R-DLV-1."""
+        enrol(store, (ANNA, 1900, 0))
+        (made,) = settle(store, redeem(key="k"), grace=GRACE)
+        one = (ANNA, made.outcome.confirmation)
+        with store.write() as session:
+            book = session.load(Needs(deliveries={one, (BERT, one[1]), (ANNA, "1")}))
+        assert book.deliveries == {one: OpenDelivery(*one, LOY1, "kk", NOW + GRACE)}
+        with store.read() as session:
+            assert session.load(Needs(deliveries={one})).deliveries == book.deliveries
+
+    def test_an_outcome_tells_whether_its_delivery_is_open_or_its_redemption_cancelled(self, store):
+        enrol(store, (ANNA, 1900, 0), (BERT, 1900, 0))
+        commands = [redeem(key=key, trace=key) for key in ("open", "handed over", "cancelled", "reversed")]
+        made = settle(store, *commands, redeem(BERT, key="other"), grace=GRACE)
+        numbers = [decision.outcome.confirmation for decision in made]
+        with store.write() as session:
+            session.append(Book(closed={(ANNA, numbers[1])}))
+        settle(store, Cancel(ANNA, numbers[2]), reverse(numbers[3]), now=NOW + GRACE)
+        with store.read() as session:
+            book = session.load(Needs(keys={command.key for command in commands}))
+        told = [(book.recorded[command.key].open, book.recorded[command.key].cancelled) for command in commands]
+        assert told == [(True, False), (False, False), (False, True), (False, False)]
+        assert [row[:2] for row in open_rows(store)] == [(BERT, numbers[4]), (ANNA, numbers[0])]
+
+    def test_a_claim_moves_the_end_of_a_delivery(self, store):
+        """R-DLV-4."""
+        enrol(store, (ANNA, 1900, 0))
+        settle(store, redeem(key="k"), grace=GRACE)
+        (again,) = settle(store, redeem(key="k"), now=NOW + GRACE, grace=GRACE)
+        assert (again.replayed, again.open_until) == (True, NOW + 2 * GRACE)
+        assert [row[4] for row in open_rows(store)] == [(NOW + 2 * GRACE - EPOCH_UTC) // MICROSECOND]
+
+    def test_a_cancelled_redemption_is_given_back_whole(self, store):
+        """R-DLV-5."""
+        enrol(store, (ANNA, 1900, 0))
+        (made,) = settle(store, redeem(dollars=20, trace="its trace"), grace=GRACE)
+        (decision,) = settle(store, Cancel(ANNA, made.outcome.confirmation), now=NOW + GRACE)
+        assert cancelled(decision)
+        assert (balances(store), use(store, DAY), open_rows(store)) == ((1900, 0), 0, [])
+        with store.read() as session:
+            back, redemption, _ = history.entries(session, ANNA)
+        assert (back.kind, back.context) == (Kind.CANCELLATION, redemption.context)
+
+    def test_a_retry_after_the_cancellation_is_the_next_attempt_and_the_first_stays(self, store):
+        """R-DLV-6."""
+        enrol(store, (ANNA, 1900, 0))
+        command = redeem(key="k")
+        for attempt in (1, 2, 3):
+            (made,) = settle(store, command, numbers=[f"{attempt:016}"], grace=GRACE)
+            assert not made.replayed
+            with store.read() as session:
+                (found,) = session.load(Needs(keys={command.key})).recorded.values()
+            assert (found.attempt, found.outcome) == (attempt, made.outcome)
+            if attempt < 3:
+                settle(store, Cancel(ANNA, made.outcome.confirmation), now=NOW + GRACE)
+        assert count(store, "outcome") == 3
+        assert balances(store) == (1805, 0)
+
+    def test_what_is_opened_and_closed_in_one_batch_leaves_no_row(self, store):
+        enrol(store, (ANNA, 1900, 0))
+        settle(store, redeem(), reverse("1000000000000000"), numbers=["1000000000000000"] * 2, grace=GRACE)
+        assert open_rows(store) == []
+
+    def test_whoever_cancels_waits_for_whoever_marks_and_sees_the_mark(self, store, other):
+        """R-DLV-4: a mark holds no collector's lock, so the delivery's own row is what both wait for."""
+        enrol(store, (ANNA, 1900, 0))
+        (made,) = settle(store, redeem(), grace=GRACE)
+        one = (ANNA, made.outcome.confirmation)
+        begun = threading.Event()
+        decisions = []
+
+        def cancel():
+            begun.set()
+            decisions.extend(settle(other, Cancel(*one), now=NOW + GRACE))
+
+        thread = threading.Thread(target=cancel)
+        with store.write() as session:
+            session.append(Book(closed={one}))
+            session.run("SELECT 1")  # what is appended is sent now
+            thread.start()
+            begun.wait()
+        thread.join()
+        assert [cancelled(decision) for decision in decisions] == [False]
+        assert balances(store) == (1805, 0)
+
+    def test_two_sweepers_and_a_retry_on_one_delivery_leave_one_result(self, store, other, connect):
+        """R-DLV-4."""
+        third, rounds = connect(), 15
+        enrol(store, (ANNA, 95, 0), (BERT, 95 * rounds, 0))
+        moment = [NOW]
+        all_three = threading.Barrier(3, timeout=60)
+        results = [[] for _ in range(rounds)]
+        commands = [redeem(BERT, key=f"k{i}", trace=str(i)) for i in range(rounds)]
+        made = [settle(store, command, numbers=[f"{i:016}"], grace=GRACE)[0] for i, command in enumerate(commands)]
+        moment[0] = NOW + GRACE
+
+        def serve(connection, jobs):
+            settler = Settler(connection, lambda: REGISTER, lambda: moment[0], grace=GRACE)
+            for i, job in enumerate(jobs):
+                all_three.wait()
+                results[i] += settler.settle([job])
+
+        cancels = [Cancel(BERT, decision.outcome.confirmation) for decision in made]
+        threads = [
+            threading.Thread(target=serve, args=pair)
+            for pair in ((store, cancels), (other, cancels), (third, commands))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for first, answers in zip(made, results, strict=True):
+            assert not any(isinstance(item, StoreError) for item in answers), answers
+            (retry,) = (item for item in answers if item.awaits_delivery)
+            cancellations = [item for item in answers if cancelled(item) and item is not retry]
+            assert len(cancellations) == (0 if retry.replayed else 1)
+            assert (retry.outcome.confirmation == first.outcome.confirmation) is retry.replayed
+        assert balances(store, BERT) == (0, 0)
+        assert len(open_rows(store)) == rounds
+
+    def test_marks_of_many_deliveries_at_once_end_every_wait(self, store, other):
+        """Two that close the same deliveries in another order each: nobody waits for ever, nothing is left."""
+        enrol(store, (ANNA, 95 * 20, 0))
+        rows = [
+            (ANNA, settle(store, redeem(trace=str(i)), numbers=[f"{i:016}"], grace=GRACE)[0].outcome.confirmation)
+            for i in range(20)
+        ]
+
+        def mark(connection):
+            marks = Marks()
+            for one in rows if connection is store else reversed(rows):
+                marks.add(*one)
+            Settler(connection, lambda: REGISTER, lambda: NOW, marks=marks).flush()
+            assert marks.waiting == 0
+
+        self.at_the_same_time(mark, store, other)
+        assert open_rows(store) == []
+
+    # --- purge ---
+
+    def purge_all(self, store, older_than, pieces_max=1000):
+        gone, place = 0, 0
+        for _ in range(pieces_max):
+            with store.write() as session:
+                piece = session.purge(older_than, place)
+            gone, place = gone + piece.outcomes, piece.place
+            if place is None:
+                break
+        return gone
+
+    def horizon(self, store):
+        with store.read() as session:
+            ((at,),) = session.run("SELECT horizon FROM purge")
+        return EPOCH_UTC + at * MICROSECOND
+
+    def test_what_is_older_is_purged_and_nothing_else(self, store):
+        """R-IDEM-8."""
+        enrol(store, (ANNA, 1900, 0))
+        old, kept = redeem(key="old"), redeem(key="kept", trace="2")
+        later = NOW + dt.timedelta(microseconds=1)
+        settle(store, old)
+        settle(store, kept, now=later, numbers=["2000000000000000"])
+        assert self.purge_all(store, later) == 1
+        with store.read() as session:
+            assert set(session.load(Needs(keys={old.key, kept.key})).recorded) == {kept.key}
+        assert self.horizon(store) == later
+        assert (balances(store), count(store, "transfer")) == ((1710, 0), 3)
+
+    def test_where_nothing_is_purged_the_horizon_stays(self, store):
+        enrol(store, (ANNA, 1900, 0))
+        settle(store, redeem())
+        assert self.purge_all(store, NOW) == 0
+        assert self.horizon(store) == EPOCH_UTC
+
+    def test_the_horizon_never_goes_back(self, store):
+        enrol(store, (ANNA, 1900, 0))
+        settle(store, redeem())
+        assert self.purge_all(store, NOW + GRACE) == 1
+        settle(store, redeem(trace="2"), numbers=["2000000000000000"])
+        assert self.purge_all(store, NOW + GRACE / 2) == 1
+        assert self.horizon(store) == NOW + GRACE
+
+    def test_an_outcome_whose_delivery_is_open_is_never_purged(self, store):
+        enrol(store, (ANNA, 1900, 0))
+        settle(store, redeem(key="k"), grace=GRACE)
+        assert self.purge_all(store, NOW + GRACE) == 0
+        settle(store, Cancel(ANNA, ConfirmationNumber("1000000000000000")), now=NOW + GRACE)
+        assert self.purge_all(store, NOW + GRACE) == 1
+
+    def test_a_purge_goes_through_the_whole_table_in_bounded_pieces(self, store):
+        enrol(store, (ANNA, 0, 0))
+        for batch in range(8):
+            settle(store, *(redeem(trace=f"{batch}-{i}") for i in range(200)))
+        with store.write() as session:
+            piece = session.purge(NOW + GRACE, 0)
+        assert 0 < piece.outcomes <= 800
+        assert piece.place is not None
+        assert piece.outcomes + self.purge_all(store, NOW + GRACE) == 1600
+        assert count(store, "outcome") == 0
+
+    def test_two_that_purge_at_once_delete_each_outcome_once(self, store, other):
+        enrol(store, (ANNA, 0, 0))
+        for batch in range(4):
+            settle(store, *(redeem(trace=f"{batch}-{i}") for i in range(200)))
+        gone = []
+        self.at_the_same_time(lambda connection: gone.append(self.purge_all(connection, NOW + GRACE)), store, other)
+        assert (sum(gone), count(store, "outcome")) == (800, 0)
 
     # --- off the hot path ---
 
@@ -674,4 +929,5 @@ class StoreContract:
 
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 -- both sides of the difference are UTC
+EPOCH_UTC = EPOCH.replace(tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)

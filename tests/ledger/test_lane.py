@@ -288,3 +288,47 @@ async def test_a_stopped_lane_refuses_at_once_rather_than_let_a_caller_wait_for_
         assert await lane.submit("job") == "job done"
     with pytest.raises(QueueFullError):
         await lane.submit("late")
+
+
+@in_a_loop
+async def test_a_job_of_another_thread_goes_the_same_way():
+    work = Works(held=True)
+    async with running(work) as lane:
+        first = await held_up(lane, work)
+        handed_in = lane.hand_in("handed in")
+        (second,) = await submitted(lane, ["second"])
+        work.may_end.set()
+        assert await asyncio.gather(first, second) == ["first done", "second done"]
+        assert await asyncio.wrap_future(handed_in) == "handed in done"
+    assert work.batches == [["first"], ["handed in", "second"]]
+
+
+@in_a_loop
+async def test_a_full_queue_turns_a_job_of_another_thread_away_too():
+    work = Works(held=True)
+    async with running(work, queue=1) as lane:
+        first = await held_up(lane, work)
+        waiting = lane.hand_in("waiting")
+        with pytest.raises(QueueFullError):
+            lane.hand_in("one too many")
+        work.may_end.set()
+        await first
+        assert await asyncio.wrap_future(waiting) == "waiting done"
+
+
+def test_an_idle_lane_does_what_waits_for_that_and_once_more_at_the_end(monkeypatch):
+    monkeypatch.setattr("amcash.ledger.lane.IDLE_S", 0.01)
+    idle, times = threading.Event(), []
+
+    def when_idle():
+        times.append(threading.current_thread())
+        idle.set()
+
+    limits = {"batch_commands_max": 1, "queue_commands_max": 1, "budget_s": LONG_S}
+    lane = Lane("test-lane", Works(), **limits, when_idle=when_idle)
+    lane.start()
+    assert idle.wait(LONG_S)
+    before = len(times)
+    lane.stop()
+    assert len(times) > before
+    assert threading.current_thread() not in times

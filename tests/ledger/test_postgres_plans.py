@@ -1,25 +1,34 @@
 """What PostgreSQL makes of the hot statements: by index alone, one collector's rows alone, however large the tables."""
 
+import datetime as dt
 import json
 import re
+import threading
 
 import psycopg
 import pytest
 
+from amcash.domain.book import Book, Needs
+from amcash.domain.commands import Cancel
 from amcash.ledger import postgres as store_module
+from amcash.ledger.handover import Marks
 from amcash.ledger.postgres import HOT_STATEMENTS, PostgresStore
-from ledger.examples import ANNA, balances, count, enrol, redeem, settle
+from amcash.ledger.settle import Settler
+from amcash.ledger.store import StoreBusyError
+from ledger.examples import ANNA, NOW, REGISTER, balances, count, enrol, redeem, settle
 
-LED_BY = {"collector": "number", "transfer": "collector", "outcome": "collector", "daily_use": "collector"}
+GRACE = dt.timedelta(seconds=30)
+
+LED_BY = {"collector": "number", "transfer": "collector", "outcome": "collector", "open_delivery": "collector"}
 """The column of each table that holds the collector number."""
 LARGE = """
-INSERT INTO collector SELECT n::text, 1, 1, 1, 1, 1, 1, '\\x{zeros}' FROM generate_series(10000, 14999) AS n;
+INSERT INTO collector SELECT n::text, 1, 1, 1, 1, 1, 1, NULL, 0, '\\x{zeros}' FROM generate_series(10000, 14999) AS n;
 INSERT INTO transfer (collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, previous)
     SELECT n::text, 1, 'redemption', 'cash', 'a', 'b', 1, 1, 1, n::text, '\\x{zeros}'
     FROM generate_series(10000, 14999) AS n;
-INSERT INTO outcome SELECT n::text, 'LOY1', 'redeem', 'k' || n, '\\x{zeros}', 1, '0000', n::text, '', ''
+INSERT INTO outcome SELECT n::text, 'LOY1', 'redeem', 'k' || n, 1, '\\x{zeros}', 1, '0000', n::text, '', ''
     FROM generate_series(10000, 14999) AS n;
-INSERT INTO daily_use SELECT n::text, '2026-01-01', 1 FROM generate_series(10000, 14999) AS n;
+INSERT INTO open_delivery SELECT n::text, n::text, 'LOY1', 'k' || n, 1 FROM generate_series(10000, 14999) AS n;
 ANALYZE
 """.format(zeros="00" * 32)
 
@@ -100,13 +109,14 @@ def assert_bound_when_written(statement, node, column):
     if node["Operation"] == "Insert":
         assert re.search(rf"INSERT INTO \w+ \({column}, .*SELECT \* FROM unnest\(\$1::text\[\]", sql)
     else:
-        assert f"WHERE {node['Relation Name']}.{column} = new.number" in sql
+        bound = rf"WHERE {node['Relation Name']}\.{column} = (new\.number|ANY \(\$1)"
+        assert re.search(bound, sql), sql
 
 
 def test_every_statement_of_the_module_that_touches_a_collector_is_among_those_tested():
     statements = [item for item in vars(store_module).values() if isinstance(item, store_module.Statement)]
     about = {
-        item.name for item in statements if re.search(r"\b(collector|transfer|outcome|daily_use)\b", str(item.sql))
+        item.name for item in statements if re.search(r"\b(collector|transfer|outcome|open_delivery)\b", str(item.sql))
     }
     assert about == {item.name for item in HOT_STATEMENTS}
 
@@ -118,10 +128,10 @@ def test_every_table_about_a_collector_has_the_number_first_in_its_keys(store):
                 "SELECT relation.relname, attribute.attname FROM pg_index JOIN pg_class relation "
                 "ON relation.oid = indrelid JOIN pg_attribute attribute ON attrelid = indrelid AND attnum = indkey[0] "
                 "WHERE relnamespace = 'public'::regnamespace AND relname IN "
-                "('collector', 'transfer', 'outcome', 'daily_use', 'delivery')"
+                "('collector', 'transfer', 'outcome', 'open_delivery')"
             )
         )
-    assert {table for table, _ in rows} == {*LED_BY, "delivery"}
+    assert {table for table, _ in rows} == {*LED_BY}
     assert {column for table, column in rows if table != "collector"} == {"collector"}
     assert {column for table, column in rows if table == "collector"} == {"number"}
 
@@ -148,9 +158,89 @@ def test_a_batch_is_two_round_trips(store, monkeypatch):
     )
     settle(store, redeem(trace="1"), redeem(trace="2"), numbers=["2000000000000000", "2000000000000001"])
     assert sent == [
-        [b"begin", b"lock_collectors", b"read_outcomes", b"read_used"],
-        [b"insert_transfers", b"insert_outcomes", b"update_collectors", b"upsert_used", b"commit"],
+        [b"begin", b"lock_collectors", b"read_outcomes"],
+        [b"insert_transfers", b"insert_outcomes", b"update_collectors", b"commit"],
     ]
+
+
+def test_a_batch_with_deliveries_and_marks_is_two_round_trips_too(store, monkeypatch):
+    enrol(store, (ANNA, 1900, 0))
+    (before,) = settle(store, redeem(trace="first"), grace=GRACE)
+    sent = []
+    exchange = store._connection.exchange
+    monkeypatch.setattr(
+        store._connection, "exchange", lambda queue: sent.append([item.name for item, _ in queue]) or exchange(queue)
+    )
+    marks = Marks()
+    marks.add(ANNA, before.outcome.confirmation)
+    Settler(store, lambda: REGISTER, lambda: NOW, grace=GRACE, marks=marks).settle([redeem(trace="2")])
+    assert sent == [
+        [b"begin", b"lock_collectors", b"read_outcomes"],
+        [
+            *(b"insert_transfers", b"insert_outcomes", b"update_collectors"),
+            *(b"open_deliveries", b"close_deliveries", b"commit"),
+        ],
+    ]
+
+
+def test_a_piece_of_a_purge_reads_its_own_pages_alone(store, url):
+    fill(store)
+    with psycopg.connect(url) as strangers:
+        rows = strangers.execute(
+            "EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF, COSTS OFF) DELETE FROM outcome "
+            "WHERE ctid >= '(0,0)' AND ctid < '(8,0)' AND at < 2"
+        ).fetchall()
+        strangers.rollback()
+    assert "Tid Range Scan on outcome" in " ".join(line for (line,) in rows)
+
+
+def test_a_cancellation_waits_for_a_mark_that_is_under_way_and_then_does_nothing(store, url):
+    """R-DLV-4: a mark holds no collector's lock, so the delivery's own row is what both wait for."""
+    enrol(store, (ANNA, 1900, 0))
+    (made,) = settle(store, redeem(), grace=GRACE)
+    one = (ANNA, made.outcome.confirmation)
+    decisions = []
+    other = PostgresStore(url)
+    thread = threading.Thread(target=lambda: decisions.extend(settle(other, Cancel(*one), now=NOW + GRACE)))
+    with psycopg.connect(url, autocommit=True) as strangers:
+        with store.write() as session:
+            session.append(Book(closed={one}))
+            session.run("SELECT 1")  # what is appended is sent now
+            thread.start()
+            while not strangers.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                assert thread.is_alive()
+        thread.join()
+    other.close()
+    assert [decision.entry for decision in decisions] == [None]
+    assert balances(store) == (1805, 0)
+
+
+def test_a_deadlock_is_worth_another_try(store, url):
+    """R-DLV-4: who marks holds no collector's lock, so a mark and a cancellation can wait for each other."""
+    enrol(store, (ANNA, 1900, 0))
+    made = settle(store, redeem(trace="1"), redeem(trace="2"), grace=GRACE)
+    rows = [(ANNA, decision.outcome.confirmation) for decision in made]
+    lock = "SELECT FROM open_delivery WHERE confirmation = %s FOR UPDATE"
+    with psycopg.connect(url) as strangers:
+        strangers.execute("SET deadlock_timeout = '10s'")  # so that it is the store that is told
+        strangers.execute(lock, [rows[1][1]])
+        ends = threading.Event()
+
+        def cross():
+            ends.wait()
+            strangers.execute(lock, [rows[0][1]])
+
+        thread = threading.Thread(target=cross)
+        thread.start()
+        try:
+            with pytest.raises(StoreBusyError), store.write() as session:  # noqa: PT012 -- the order is the test
+                session.load(Needs(deliveries={rows[0]}))
+                ends.set()
+                session.append(Book(closed={rows[1]}))
+                session.run("SELECT 1")
+        finally:
+            thread.join()
+            strangers.rollback()
 
 
 def test_truncating_does_not_get_round_the_append_only_ledger(store, url):

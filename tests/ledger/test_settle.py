@@ -344,7 +344,7 @@ def test_consulting_writes_nothing(store):
     reader = WrappedStore(store)
     assert codes(settler(reader).consult([inquire(), inquire(BERT)])) == ["0000", "0000"]
     assert reader.committed == 0
-    assert [count(store, table) for table in ("transfer", "outcome", "daily_use")] == [3, 0, 0]
+    assert [count(store, table) for table in ("transfer", "outcome", "open_delivery")] == [3, 0, 0]
 
 
 def test_a_change_of_the_register_holds_from_the_next_batch_on(store):

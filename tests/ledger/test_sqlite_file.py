@@ -442,3 +442,23 @@ def test_a_folder_on_a_read_only_disk_is_a_sentence(path, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     assert f"{path} cannot be used: Read-only file system" in refusal(path, create=True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "_SELECT_REDEMPTION",
+        "_LOAD_OUTCOMES",
+        "_LOAD_DELIVERIES",
+        "_CLOSE_DELIVERIES",
+        "_OLDEST_OUTCOMES",
+        "_PURGE_OUTCOMES",
+    ],
+)
+def test_a_statement_finds_its_rows_by_an_index_and_walks_over_no_account(path, statement):
+    store, sql = made(path), getattr(sqlite, statement)
+    plan = [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?"))]
+    searches = [line for line in plan if line.startswith(("SEARCH", "SCAN")) and "VIRTUAL TABLE" not in line]
+    assert searches
+    assert all("confirmation=?" in line or "key=?" in line or "rowid>?" in line for line in searches), plan
+    store.close()

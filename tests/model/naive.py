@@ -72,6 +72,8 @@ class NaiveProgramme:
         self.redemptions = {}  # (number, confirmation) -> dict
         self.recorded = {}  # (sponsor, endpoint, number, key) -> (content, status, body)
         self.redeemed_at = dict.fromkeys(sponsors, 0)  # miles, less what was reversed
+        self.grace = timedelta(seconds=30)
+        self.open = {}  # (number, confirmation) -> until when its delivery stays open (R-DLV-1)
         self.codes_seen = set()
 
     # --- what operators do ---------------------------------------------------------------------------------------
@@ -85,11 +87,37 @@ class NaiveProgramme:
         self.collectors[number][wallet] += miles
         return True
 
+    # --- what becomes of an approval -----------------------------------------------------------------------------
+
+    def handed_over(self, number, confirmation):
+        self.open.pop((number, confirmation), None)  # R-DLV-2
+
+    def sweep(self, now):
+        """R-DLV-5: what is over and was not handed over is given back; return how many."""
+        over = [one for one, until in self.open.items() if until <= now]
+        for one in over:
+            self.cancel(one)
+        return len(over)
+
+    def cancel(self, one):
+        del self.open[one]
+        redemption = self.redemptions[one]
+        redemption["closed"] = redemption["cancelled"] = True
+        self.collectors[one[0]]["cash"] += redemption["miles"]
+        self.redeemed_at[redemption["sponsor"]] -= redemption["miles"]
+        self.used[one[0], redemption["day"]] -= redemption["dollars"]  # "the day's allowance given back"
+
+    def purge(self, older_than):
+        """R-IDEM-8: forget the outcomes before a time, but none whose delivery is open."""
+        for scope, (_, _, _, at, confirmation) in list(self.recorded.items()):
+            if at < older_than and (scope[2], confirmation) not in self.open:
+                del self.recorded[scope]
+
     # --- what tills ask ------------------------------------------------------------------------------------------
 
     def answer(self, endpoint, request, header_key, now, confirmation):
         """Return what must be answered; `confirmation` is the number in the real answer, None if it has none."""
-        sent = dict(request)
+        sent, self.now = dict(request), now
         if "redemptionConfirmationNumber" in sent and endpoint == "reverse":
             sent["redemptionConfirmationNum"] = sent.pop("redemptionConfirmationNumber")  # R-FIELD: another name
         sent = {name: value for name, value in sent.items() if name in LISTED[endpoint]}  # R-WIRE-3
@@ -134,8 +162,12 @@ class NaiveProgramme:
             return self._invalid(sent, now, fault)  # R-ORDER-3
         number, sponsor = sent["collectorNumber"], sent["sponsorCode"]
         scope = self._scope("redeem", sent, header_key)
-        if scope in self.recorded:
-            return self._replay(scope, sent, now)  # R-ORDER-4
+        if scope in self.recorded and not self._fresh_again(scope, sent):
+            replay = self._replay(scope, sent, now)  # R-ORDER-4
+            one = (number, self.recorded[scope][4])
+            if replay[2] and one in self.open:
+                self.open[one] = max(self.open[one], now + self.grace)  # R-DLV-4: claimed
+            return replay
         offer = self._offer_in_force(sponsor, now)
         requested, basket = Decimal(sent["dollarRedeemRequest"]), Decimal(sent["postTaxBasketAmount"])
         if offer is not None and requested < offer["dollars"]:
@@ -190,7 +222,9 @@ class NaiveProgramme:
             "dollars": units * offer["dollars"],
             "unit": offer,
             "closed": False,
+            "cancelled": False,
         }
+        self.open[number, confirmation] = now + self.grace  # R-DLV-1
         approval = "0000" if collector["shows"] else "0001"  # R-ORDER-14
         block = {
             "dailyOfferLimit": str(int(self.cap // offer["dollars"])),
@@ -230,6 +264,7 @@ class NaiveProgramme:
             return self._record(scope, sent, self._say("0080", "reverse", sent, now, balances))
 
         redemption["closed"] = True
+        self.open.pop((number, sent["redemptionConfirmationNum"]), None)  # the till has the number
         collector["cash"] += redemption["miles"]
         self.redeemed_at[sponsor] -= redemption["miles"]
         if cap_day(now) == redemption["day"]:  # R-TIME-3
@@ -268,8 +303,14 @@ class NaiveProgramme:
             key = ("header", header_key)
         return (sent["sponsorCode"], endpoint, sent["collectorNumber"], key)  # R-IDEM-1
 
+    def _fresh_again(self, scope, sent):
+        """R-DLV-6: an identical retry after the cancellation is a fresh authorisation."""
+        content, _, _, _, confirmation = self.recorded[scope]
+        redemption = self.redemptions.get((scope[2], confirmation))
+        return content == sent and redemption is not None and redemption["cancelled"]
+
     def _replay(self, scope, sent, now):
-        content, status, body = self.recorded[scope]
+        content, status, body, _, _ = self.recorded[scope]
         if content != sent:
             return self._invalid(sent, now, "Idempotency-Key")  # R-IDEM-4
         return status, body, True  # R-IDEM-3
@@ -277,7 +318,8 @@ class NaiveProgramme:
     def _record(self, scope, sent, answer):
         status, body, _ = answer
         if body["responseCode"] in RECORDED:
-            self.recorded[scope] = (dict(sent), status, body)
+            confirmation = body.get("txnConfirmationNumber") if scope[1] == "redeem" else None
+            self.recorded[scope] = (dict(sent), status, body, self.now, confirmation)
         return answer
 
     # --- amounts -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from concurrent.futures import Future
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -15,10 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from amcash.audit.verify import verify
 from amcash.domain import rules
 from amcash.domain.book import Book, Needs
 from amcash.domain.codes import Endpoint
-from amcash.domain.transfers import NO_CHAIN
+from amcash.domain.transfers import NO_CHAIN, microseconds
 from amcash.domain.vocabulary import (
     Cents,
     Collector,
@@ -33,19 +35,23 @@ from amcash.domain.vocabulary import (
     Wallet,
 )
 from amcash.ledger import register
+from amcash.ledger.handover import Journals, Marks
 from amcash.ledger.postgres import PostgresStore
 from amcash.ledger.settle import Settler
 from amcash.ledger.sqlite import SqliteStore
 from amcash.ledger.store import StoreError
+from amcash.ledger.sweeper import Sweeper
 from amcash.wire.decode import Rejection, Scope, decode
 from amcash.wire.encode import encode, encode_rejection
 from model.naive import ANY_FRENCH, NaiveProgramme
 
 EXAMPLES = os.environ.get("AMCASH_MODEL_EXAMPLES")
 STEPS_PER_EXAMPLE = 30
+EXAMPLES_IN_FILES = 500
 EXAMPLES_ON_POSTGRES = 60
 
 TORONTO = ZoneInfo("America/Toronto")
+GRACE = dt.timedelta(seconds=30)
 SPONSORS = {
     "LOY1": {"vendors": {"100087"}, "acquirers": {"100000"}},
     "LOY2": {"vendors": {"200087"}, "acquirers": {"100000", "200000"}},
@@ -203,8 +209,17 @@ class Real:
         self.writer = writer
         self.reader = reader
         self.register = None
-        self.settler = Settler(self.writer, lambda: self.register, lambda: self.now)
+        self.marks = Marks()
+        self.settler = Settler(self.writer, lambda: self.register, lambda: self.now, grace=GRACE, marks=self.marks)
+        self.sweeper = Sweeper(
+            self.reader, self._settled, Journals(Path("nowhere")), lambda: self.now, retention=dt.timedelta(days=3)
+        )
         self.consulter = Settler(self.reader, lambda: self.register, lambda: self.now)
+
+    def _settled(self, command):
+        future = Future()
+        future.set_result(self.settler.settle([command])[0])
+        return future
 
     def configure(self, cap, over_request, naive_offers):
         with self.writer.write() as session:
@@ -321,6 +336,7 @@ class TillsAndOperators(RuleBasedStateMachine):
         self.ledger = self.PLACE.ledger()
         self.real = Real(*self.ledger.__enter__())
         self.sent = []
+        self.last_redemption = None
         self.approved = []
 
     @initialize(
@@ -380,12 +396,56 @@ class TillsAndOperators(RuleBasedStateMachine):
 
     @rule(
         step=st.one_of(
+            st.sampled_from([dt.timedelta(seconds=10), GRACE - dt.timedelta(microseconds=1), GRACE]),
             st.sampled_from([dt.timedelta(microseconds=1), dt.timedelta(seconds=1), dt.timedelta(minutes=30)]),
             st.sampled_from([dt.timedelta(hours=1), dt.timedelta(hours=7), dt.timedelta(days=1)]),
         )
     )
     def time_passes(self, step):
         self.real.now += step
+
+    @rule(step=st.sampled_from([dt.timedelta(seconds=10), dt.timedelta(hours=2), dt.timedelta(days=1)]))
+    def the_clock_goes_back(self, step):
+        self.real.now -= step
+
+    # --- what becomes of an approval ---
+
+    @rule(pick=PICK)
+    def an_answer_is_handed_over(self, pick):
+        if self.approved:
+            number, _, confirmation = self.approved[pick % len(self.approved)]
+            self.real.marks.add(number, confirmation)
+            self.naive.handed_over(number, confirmation)
+
+    @rule()
+    def marks_are_flushed(self):
+        self.real.settler.flush()
+
+    @rule()
+    def the_sweeper_comes(self):
+        self._sweep()
+
+    @rule(copies=st.integers(1, 2))
+    def nothing_is_handed_over_until_the_grace_is_over_and_then_tills_retry(self, copies):
+        self.real.now += GRACE
+        self._sweep()
+        if self.last_redemption is not None:
+            self._ask([self.last_redemption] * copies)
+
+    def _sweep(self):
+        cancelled = self.real.sweeper.sweep()
+        assert cancelled == self.naive.sweep(self.real.now)
+        SEEN["cancelled"] += cancelled
+
+    @rule(hours=st.sampled_from([0, 1, 24]))
+    def old_outcomes_are_purged(self, hours):
+        self.real.settler.flush()
+        older_than = self.real.now - dt.timedelta(hours=hours)
+        place = 0
+        while place is not None:
+            with self.real.writer.write() as session:
+                place = session.purge(older_than, place).place
+        self.naive.purge(older_than)
 
     @rule(night=NIGHT)
     def time_comes_to_an_hour_of_the_night(self, night):
@@ -537,6 +597,8 @@ class TillsAndOperators(RuleBasedStateMachine):
             assert real == expected
             assert status == expected_status
             assert replayed == expected_replay
+            if endpoint == "redeem" and body["responseCode"] in {"0000", "0001"}:
+                self.last_redemption = (endpoint, fields, key)
             if confirmation is not None and not replayed:
                 self.approved.append((fields["collectorNumber"], fields["sponsorCode"], confirmation))
 
@@ -550,18 +612,31 @@ class TillsAndOperators(RuleBasedStateMachine):
             self.ledger.__exit__(None, None, None)
 
     def _compare_books(self):
+        self.real.settler.flush()
         with self.real.reader.read() as session:
             wallets = {n: (cash, dream) for n, cash, dream in session.run("SELECT number, cash, dream FROM collector")}
-            used = {(n, day): cents for n, day, cents in session.run("SELECT collector, cap_day, cents FROM daily_use")}
+            used = {
+                (n, day.isoformat()): session.load(Needs(collectors={n}, cap_days={(n, day)})).used(n, day)
+                for n, day in self.naive.used
+            }
+            deliveries = {
+                (n, confirmation): until
+                for n, confirmation, until in session.run(
+                    "SELECT collector, confirmation, open_until FROM open_delivery"
+                )
+            }
+            report = verify(session)
             transfers = list(
                 session.run("SELECT collector, seq, wallet, source, target, miles, balance FROM transfer ORDER BY 1, 2")
             )
-            outcomes = sum(1 for _ in session.run("SELECT 1 FROM outcome"))
+            outcomes = sum(1 for _ in session.run("SELECT DISTINCT collector, sponsor, endpoint, key FROM outcome"))
         assert wallets == {n: (item["cash"], item["dream"]) for n, item in self.naive.collectors.items()}
         assert {key: cents for key, cents in used.items() if cents} == {
             (n, day.isoformat()): int(dollars * 100) for (n, day), dollars in self.naive.used.items() if dollars
         }
         assert outcomes == len(self.naive.recorded)
+        assert deliveries == {one: microseconds(until) for one, until in self.naive.open.items()}
+        assert report.findings == []
         accounts, last = Counter(), {}
         for number, seq, wallet, source, target, miles, balance in transfers:
             accounts[source] -= miles
@@ -578,6 +653,7 @@ class TillsAndOperators(RuleBasedStateMachine):
 
 
 EVERYTHING_THAT_CAN_BE_SAID = {
+    "cancelled",
     *((endpoint, code, False) for endpoint in ("inquire", "redeem") for code in ("0000", "0001", "0005", "0006")),
     *((endpoint, code, False) for endpoint in ("inquire", "redeem") for code in ("0051", "0067")),
     *(
@@ -611,7 +687,7 @@ def run(place, examples):
 
 
 def test_the_product_says_and_keeps_what_the_naive_programme_says(tmp_path_factory):
-    run(InFiles(tmp_path_factory.mktemp("model")), 500)
+    run(InFiles(tmp_path_factory.mktemp("model")), EXAMPLES_IN_FILES)
     if EXAMPLES is None:
         assert EVERYTHING_THAT_CAN_BE_SAID - SEEN.keys() == set(), "the machine no longer reaches these answers"
 

@@ -86,6 +86,7 @@ class Postgres:
                         *deletes,
                         "INSERT INTO heartbeat VALUES (1, 0)",
                         "INSERT INTO register_version VALUES (1, 0)",
+                        "INSERT INTO purge VALUES (1, 0)",
                         "ALTER TABLE transfer ENABLE TRIGGER USER",
                     ]
                 )

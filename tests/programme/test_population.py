@@ -21,7 +21,7 @@ LATER = NOW + timedelta(days=1)
 SAMPLE = Path(__file__).parents[2].joinpath("sample-programme.toml").read_text("utf-8")
 FILE = read_programme(SAMPLE, sandbox=True)
 TABLES = (
-    "programme", "offer", "sponsor", "client", "client_secret", "collector", "transfer", "daily_use", "outcome"
+    "programme", "offer", "sponsor", "client", "client_secret", "collector", "transfer", "open_delivery", "outcome"
 )  # fmt: skip
 
 

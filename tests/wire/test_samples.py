@@ -105,11 +105,16 @@ def _book(endpoint, sample, now):
     if endpoint is Endpoint.ECHO:
         return Book()
     number = sample["collectorNumber"]
-    who = collector(number=number, cash=BEFORE[endpoint]["cash"], dream=int(sample["dreamBalance"]))
     made = redemption(collector=number, confirmation="0000", sponsor="1234", at=now - timedelta(minutes=5))
+    who = collector(
+        number=number,
+        cash=BEFORE[endpoint]["cash"],
+        dream=int(sample["dreamBalance"]),
+        cap_day=made.cap_day,
+        cap_used=BEFORE[endpoint]["used"],
+    )
     return Book(
         collectors={number: who},
-        used={(number, made.cap_day): BEFORE[endpoint]["used"]},
         redemptions={(number, "0000"): made},
     )
 

@@ -7,7 +7,7 @@ and does not hide the next. With no finding at all, every balance is the sum of 
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from amcash.audit.days import Days
 from amcash.audit.findings import Findings
@@ -24,15 +24,19 @@ class Made:
     """A redemption that the collector has made, and what became of it."""
 
     seq: int
-    sponsor: str | None
+    till: tuple[str | None, ...]
+    """`sponsor`, `store`, `device`, `trace`, `acquirer`, `vendor`."""
     at: int
     cap_day: str | None
     terms: tuple[int | str | None, ...]
     """`units`, `miles`, `cents`, `unit_miles`, `unit_cents`, `offer_id`."""
     closed_by: str | None = None
     """`reversal` or `cancellation`."""
-    answered: bool = False
-    """A recorded approval tells of it."""
+
+    @property
+    def sponsor(self) -> str | None:
+        """At whose till it was made."""
+        return self.till[0]
 
 
 @dataclass(slots=True)
@@ -119,7 +123,7 @@ class Account:
         if confirmation in self.redemptions:
             self.found("R-CONF-1", f"the confirmation number {confirmation} stands at two redemptions", row.seq)
             return
-        self.redemptions[confirmation] = Made(row.seq, row.sponsor, row.at, row.cap_day, _terms(row))
+        self.redemptions[confirmation] = Made(row.seq, _till(row), row.at, row.cap_day, _terms(row))
 
     def _prove_terms(self, row: TransferRow) -> None:
         units, cents, unit_miles, unit_cents = row.units, row.cents, row.unit_miles, row.unit_cents
@@ -157,7 +161,10 @@ class Account:
 
     def _prove_allowance(self, row: TransferRow, made: Made) -> None:
         gives_back = True  # a cancellation always does (R-DLV-5)
-        if row.kind == "reversal":
+        if row.kind == "cancellation":
+            if _till(row) != made.till:
+                self.found("R-DLV-5", "the cancellation names another till than the redemption", row.seq)
+        else:
             closes = self.days.reversal_closes(made.at)
             if closes is None or row.at > closes:
                 self.found("R-TIME-2", f"redemption {row.confirmation} is reversed after its window", row.seq)
@@ -190,30 +197,17 @@ class Account:
                 self.found("R-LED-3", f"the collector has {says} {wallet}, by transfers {self.balances[wallet]}")
         if stated.chain != self.chain:
             self.found("R-LED-3", "the collector's chain is not the digest of the last transfer")
+        self._prove_use(stated)
 
-    def prove_daily_use(self, stated: dict[str, int]) -> None:
-        """Compare the use of the cap, cents by cap day, with what the transfers make it (R-AMT-5)."""
-        if stated == self.used:
+    def _prove_use(self, stated: CollectorRow) -> None:
+        """Compare the use of the cap on the latest cap day with what the transfers make it (R-AMT-5)."""
+        latest = max(self.used, default=None)
+        if stated.cap_day != latest:
+            self.found("R-AMT-5", f"the collector's cap day is {stated.cap_day}, by transfers {latest}")
             return
-        for day in sorted(stated.keys() | self.used.keys()):
-            says, used = stated.get(day), self.used.get(day)
-            if used is None:
-                self.found("R-AMT-5", f"a daily use is entered for {day}, on which nothing was redeemed")
-            elif says is None:
-                self.found("R-AMT-5", f"the daily use of {day} is missing; by transfers it is {used} cents")
-            elif says != used:
-                self.found("R-AMT-5", f"the daily use of {day} is {says} cents, by transfers {used}")
-
-    def prove_deliveries(self, stated: list[tuple[Any, ...]]) -> None:
-        """Compare the delivery rows with the redemptions they are of (R-DLV-1, R-DLV-5)."""
-        for _, confirmation, state in stated:
-            made = self.redemptions.get(confirmation)
-            if made is None:
-                self.found("R-DLV-1", f"a delivery is entered for {confirmation}, which is no redemption")
-            elif state == "cancelled" and made.closed_by != "cancellation":
-                self.found("R-DLV-5", f"delivery of {confirmation} is cancelled, the redemption is not", made.seq)
-            elif state != "cancelled" and made.closed_by == "cancellation":
-                self.found("R-DLV-5", f"redemption {confirmation} is cancelled, its delivery {state}", made.seq)
+        used = 0 if latest is None else self.used[latest]
+        if stated.cap_used != used:
+            self.found("R-AMT-5", f"the use of the cap of {latest} is {stated.cap_used} cents, by transfers {used}")
 
 
 def digest(row: TransferRow) -> bytes:
@@ -238,6 +232,10 @@ def _accounts(row: TransferRow, wallet: str) -> tuple[str, str] | None:
             return f"sponsor:{row.sponsor}:redeemed", wallet
         case _:
             return None
+
+
+def _till(row: TransferRow) -> tuple[str | None, ...]:
+    return row.sponsor, row.store, row.device, row.trace, row.acquirer, row.vendor
 
 
 def _terms(row: TransferRow) -> tuple[int | str | None, ...]:

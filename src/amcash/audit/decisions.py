@@ -209,10 +209,12 @@ class Docket:
     Args:
         account: the collector's, which moves on while the docket is called.
         cases: in any order.
+        purged_before: in microseconds; of what was decided before it, the outcome may be absent (R-IDEM-8).
     """
 
-    def __init__(self, account: Account, cases: list[Case]) -> None:
+    def __init__(self, account: Account, cases: list[Case], purged_before: int) -> None:
         self._account = account
+        self._purged_before = purged_before
         self._cases = sorted(cases, key=lambda case: case.basis.seq, reverse=True)
         self._unanswered: list[TransferRow] = []
 
@@ -233,14 +235,9 @@ class Docket:
                 account.found("R-IDEM-6", f"the {row.kind} has {claims} recorded outcomes, not one", row.seq)
 
     def close(self) -> None:
-        """Say which redemptions and reversals no outcome tells of.
-
-        A cancelled redemption need not have one: an approval of it is never replayed (R-DLV-6).
-        """
+        """Say which redemptions and reversals no outcome tells of, though none of their time has been purged."""
         for row in self._unanswered:
-            made = self._account.redemptions.get(row.confirmation or "")
-            cancelled = made is not None and made.seq == row.seq and made.closed_by == "cancellation"
-            if not cancelled:
+            if row.at >= self._purged_before:
                 self._account.found("R-IDEM-6", f"the {row.kind} {row.confirmation} has no recorded outcome", row.seq)
 
 

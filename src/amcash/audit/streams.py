@@ -1,4 +1,4 @@
-"""How the auditor reads a ledger: six ordered streams, one collector at a time. The only home of its SQL.
+"""How the auditor reads a ledger: five ordered streams, one collector at a time. The only home of its SQL.
 
 Whatever the size of the ledger, one collector's rows are in hand at a time. The streams are joined by the `SPINE`:
 the database itself lists, in its own order, every collector that any table names, and each stream is asked whether
@@ -11,23 +11,26 @@ from typing import Any, NamedTuple, Protocol
 
 PROGRAMME = "SELECT timezone, cap_day_starts, reversal_until FROM programme"
 SPONSORS = "SELECT code FROM sponsor"
+PURGE = "SELECT horizon FROM purge"
 SPINE = (
     "SELECT number AS collector FROM collector UNION SELECT collector FROM transfer "
-    "UNION SELECT collector FROM daily_use UNION SELECT collector FROM outcome "
-    "UNION SELECT collector FROM delivery ORDER BY collector"
+    "UNION SELECT collector FROM outcome UNION SELECT collector FROM open_delivery ORDER BY collector"
 )
-COLLECTORS = "SELECT number AS collector, cash, dream, transfers, chain FROM collector ORDER BY collector"
+COLLECTORS = (
+    "SELECT number AS collector, cash, dream, transfers, chain, cap_day, cap_used FROM collector ORDER BY collector"
+)
 TRANSFERS = (
     "SELECT collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, "
     "trace, acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous "
     "FROM transfer ORDER BY collector, seq"
 )
-DAILY_USE = "SELECT collector, cap_day, cents FROM daily_use ORDER BY collector, cap_day"
 OUTCOMES = (
-    "SELECT collector, sponsor, endpoint, key, digest, at, code, confirmation, request, answer "
-    "FROM outcome ORDER BY collector, sponsor, endpoint, key"
+    "SELECT collector, sponsor, endpoint, key, attempt, digest, at, code, confirmation, request, answer "
+    "FROM outcome ORDER BY collector, sponsor, endpoint, key, attempt"
 )
-DELIVERIES = "SELECT collector, confirmation, state FROM delivery ORDER BY collector, confirmation"
+DELIVERIES = (
+    "SELECT collector, confirmation, sponsor, key, open_until FROM open_delivery ORDER BY collector, confirmation"
+)
 
 
 class Rows(Protocol):
@@ -49,6 +52,8 @@ class CollectorRow(NamedTuple):
     dream: int
     transfers: int
     chain: bytes
+    cap_day: str | None
+    cap_used: int
 
 
 class TransferRow(NamedTuple):
@@ -87,12 +92,23 @@ class OutcomeRow(NamedTuple):
     sponsor: str
     endpoint: str
     key: str
+    attempt: int
     digest: bytes
     at: int
     code: str
     confirmation: str | None
     request: str
     answer: str
+
+
+class DeliveryRow(NamedTuple):
+    """An approval whose hand-over is not known."""
+
+    collector: str
+    confirmation: str
+    sponsor: str
+    key: str
+    open_until: int
 
 
 class ByCollector:

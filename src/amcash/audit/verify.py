@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from amcash.audit.account import Account
 from amcash.audit.days import Days
 from amcash.audit.decisions import Case, Docket, UnreadableError, prove_alone, read, unreadable
+from amcash.audit.deliveries import prove_attempts, prove_deliveries
 from amcash.audit.findings import FINDINGS_KEPT_MAX, Findings, Report
 from amcash.audit.streams import (
     COLLECTORS,
-    DAILY_USE,
     DELIVERIES,
     OUTCOMES,
     PROGRAMME,
+    PURGE,
     SPINE,
     SPONSORS,
     TRANSFERS,
     ByCollector,
     CollectorRow,
+    DeliveryRow,
     OrderError,
     OutcomeRow,
     Rows,
@@ -65,10 +67,10 @@ class _Audit:
         self._progress = progress
         self._sponsors = frozenset(code for (code,) in ledger.run(SPONSORS))
         self._days = _days(ledger)
+        self._purged_before = max((horizon for (horizon,) in ledger.run(PURGE)), default=0)
         self._spine = ledger.run(SPINE)
         self._collectors = ByCollector(ledger, COLLECTORS)
         self._transfers = ByCollector(ledger, TRANSFERS)
-        self._daily_use = ByCollector(ledger, DAILY_USE)
         self._outcomes = ByCollector(ledger, OUTCOMES)
         self._deliveries = ByCollector(ledger, DELIVERIES)
         self._collectors_read = self._transfers_read = self._outcomes_read = 0
@@ -95,7 +97,8 @@ class _Audit:
 
     def _prove(self, account: Account) -> None:
         number = account.number
-        docket = Docket(account, self._cases(account))
+        cases = self._cases(account)
+        docket = Docket(account, cases, self._purged_before)
         for values in self._transfers.of(number):
             row = TransferRow._make(values)
             docket.call(row)
@@ -108,8 +111,8 @@ class _Audit:
         stated = [CollectorRow._make(values) for values in self._collectors.of(number)]
         self._collectors_read += len(stated)
         account.close(stated[0] if stated else None)
-        account.prove_daily_use({day: cents for _, day, cents in self._daily_use.of(number)})
-        account.prove_deliveries(list(self._deliveries.of(number)))
+        prove_attempts(cases, account, self._purged_before)
+        prove_deliveries([DeliveryRow._make(values) for values in self._deliveries.of(number)], cases, account)
 
     def _cases(self, account: Account) -> list[Case]:
         cases = []
@@ -126,7 +129,7 @@ class _Audit:
         return cases
 
     def _must_have_read_all(self) -> None:
-        streams = (self._collectors, self._transfers, self._daily_use, self._outcomes, self._deliveries)
+        streams = (self._collectors, self._transfers, self._outcomes, self._deliveries)
         if not all(stream.all_read() for stream in streams):
             raise OrderError("the database gave its tables in different orders, so nothing is proved")
 

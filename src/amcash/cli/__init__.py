@@ -19,6 +19,7 @@ _COMMANDS = {
     "load": ("amcash.cli.load", "Load a programme file (TOML) or collectors (CSV) into a ledger."),
     "migrate": ("amcash.cli.migrate", "Make a ledger, or bring its schema up to date."),
     "outage": ("amcash.cli.outage", "Declare a scheduled outage (0092), end it, show it."),
+    "sandbox": ("amcash.cli.sandbox", "Move the clock, order faults, read the journal of a running sandbox."),
     "serve": ("amcash.cli.serve", "Run the service."),
     "transaction": ("amcash.cli.transaction", "Look at one redemption: transfers, delivery, requests."),
     "verify": ("amcash.cli.verify", "Prove the ledger: every balance, chain and outcome, derived again."),

@@ -84,7 +84,7 @@ def show(number: CollectorNumber, limit: int | None, database: str | None, as_js
         book = session.load(Needs(collectors={number}, cap_days={(number, today)}))
         found = options.found(book.collectors.get(number), number)
         entries = history.entries(session, number, limit)
-    view = _View(found, programme, today, book.used.get((number, today), Cents(0)), entries)
+    view = _View(found, programme, today, book.used(number, today), entries)
     if as_json:
         printing.print_json(view.described())
     else:

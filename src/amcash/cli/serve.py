@@ -20,6 +20,7 @@ from amcash.domain.book import Needs
 from amcash.domain.vocabulary import CollectorNumber, Sponsor, Terms
 from amcash.edge.logs import log_to_stdout
 from amcash.edge.server import ListenError
+from amcash.edge.workers import WorkersError
 from amcash.ledger import register as registers
 from amcash.ledger.store import Session, Store, StoreError
 from amcash.programme.toml_file import FileClient, ProgrammeFile
@@ -37,9 +38,9 @@ CANDIDATES_MAX = 1_000
     "--sandbox",
     is_flag=True,
     default=None,
-    help="Let secrets of a programme file count. Never in production.",
+    help="Open /till and /sandbox/: clocks, faults, a journal; secrets of the file count. Never in production.",
 )
-@click.option("--workers", metavar="N", help="Processes. An SQLite ledger has one.")
+@click.option("--workers", metavar="N", help="Processes, on PostgreSQL. An SQLite ledger has one.")
 @click.option(
     "--unsafe-durability",
     is_flag=True,
@@ -82,11 +83,15 @@ def serve(**options: str | bool | None) -> None:
 
     def announce(address: str) -> None:
         click.echo(f"amcash listening on {address}")
+        if settings.sandbox and settings.workers == 1:
+            click.echo(f"The till, in a browser: {address}/till")
+        elif settings.sandbox:
+            click.echo("Several processes: without /till and /sandbox/, whose clocks and faults are one process's")
         for item in steps:
             click.echo(item.words(address))
 
-    with sentences(StoreError, ListenError):
-        wiring.serve(settings, prepare=prepare, announce=announce)
+    with sentences(StoreError, ListenError, WorkersError):
+        wiring.serve(settings, prepare=prepare, announce=announce, described=file)
 
 
 def check_certificate(cert: Path, key: Path) -> None:

@@ -59,7 +59,8 @@ def show(
                          "message", "confirmation", "sent", "basis"}]}
 
     The state is "standing", "reversed", "cancelled", or "unknown" where only requests name the number; transfers are
-    as in `amcash collector show`, but the oldest first; delivery is null where it was not tracked.
+    as in `amcash collector show`, but the oldest first; delivery is {"state": "open" | "delivered" | "cancelled",
+    "open_until", "cancelled_at"}, null where there is no redemption.
 
     \b
     Example:  amcash transaction show 1234567890123456 --collector 84095202006
@@ -107,7 +108,13 @@ class _Story:
             "collector": self.number,
             "state": self.state,
             "transfers": [described_entry(entry) for entry in self.entries],
-            "delivery": {"state": delivery.state, "open_until": delivery.open_until} if delivery else None,
+            "delivery": None
+            if delivery is None
+            else {
+                "state": delivery.state,
+                "open_until": delivery.open_until,
+                "cancelled_at": delivery.cancelled_at,
+            },
             "requests": [_described(item) for item in self.requests],
         }
 
@@ -169,13 +176,14 @@ class _Story:
         return f"reversed {at} at store {last.context.store}; the miles were given back"
 
     def _delivery(self) -> str:
-        if self.delivery is None:
-            return "not tracked"
-        if self.delivery.state == "open":
-            return f"open until {when(self.delivery.open_until, self.programme)}: not yet known to have arrived"
-        if self.delivery.state == "delivered":
-            return "the answer was handed over"
-        return "cancelled: the answer was not handed over in time"
+        delivery = self.delivery
+        if delivery is None:
+            return "there was none"
+        if delivery.open_until is not None:
+            return f"open until {when(delivery.open_until, self.programme)}: not yet known to be handed over"
+        if delivery.cancelled_at is not None:
+            return f"cancelled at {when(delivery.cancelled_at, self.programme)}: not handed over in time"
+        return "delivered: the answer was handed over"
 
 
 def _described(item: Request) -> dict[str, object]:

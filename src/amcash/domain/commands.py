@@ -1,4 +1,6 @@
-"""What a caller can ask: Echo, Inquire, Redeem, Reverse. This file alone says what makes two requests the same one.
+"""What a caller can ask: Echo, Inquire, Redeem, Reverse; and what the service asks of itself: Cancel.
+
+This file alone says what makes two requests the same one.
 
 A command keeps the parameters exactly as they were sent (`sent`), because an answer repeats them (R-WIRE-5) and
 because "the reattempted request MUST be identical" (library, *Handling timeouts*).
@@ -7,9 +9,11 @@ because "the reattempted request MUST be identical" (library, *Handling timeouts
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import ClassVar, NamedTuple
 
 from amcash.domain.codes import Endpoint
+from amcash.domain.quick import quick
 from amcash.domain.vocabulary import CardEntry, Cents, CollectorNumber, ConfirmationNumber, Language, SponsorCode
 
 
@@ -22,6 +26,7 @@ class OutcomeKey(NamedTuple):
     key: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Echo:
     """Is the whole path working? (R-ECHO-1)."""
@@ -32,6 +37,7 @@ class Echo:
     endpoint: ClassVar = Endpoint.ECHO
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Inquire:
     """What has this collector, and what of it can be used for a basket of `basket` cents?"""
@@ -45,6 +51,7 @@ class Inquire:
     endpoint: ClassVar = Endpoint.INQUIRE
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Redeem:
     """Take miles for up to `requested` cents of a basket of `basket` cents."""
@@ -65,6 +72,7 @@ class Redeem:
         _identify(self)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reverse:
     """Give the miles of one whole redemption back (R-REV-1)."""
@@ -84,7 +92,17 @@ class Reverse:
         _identify(self)
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give the miles of a redemption back whose approval was not handed over in time (R-DLV-5). No till asks this."""
+
+    collector: CollectorNumber
+    confirmation: ConfirmationNumber
+
+
 Command = Echo | Inquire | Redeem | Reverse
+"""What comes over the wire."""
 Recordable = Redeem | Reverse
 """The commands whose outcome is kept under a key (R-IDEM)."""
 
@@ -94,10 +112,7 @@ def content_digest(endpoint: Endpoint, sent: Mapping[str, str]) -> bytes:
 
     Names and values hold no control character (R-WIRE-2), so joining them with U+001F is unambiguous.
     """
-    parts: list[str] = [endpoint]
-    for name in sorted(sent):
-        parts += (name, sent[name])
-    return hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return hashlib.sha256("\x1f".join([endpoint, *chain.from_iterable(sorted(sent.items()))]).encode()).digest()
 
 
 def _identify(command: Recordable) -> None:

@@ -5,8 +5,18 @@ from datetime import date, datetime
 
 from amcash.domain.codes import TABLE, Code
 from amcash.domain.commands import OutcomeKey, Recordable
+from amcash.domain.quick import quick
 from amcash.domain.transfers import Entry
-from amcash.domain.vocabulary import Cents, Collector, ConfirmationNumber, Miles, Redemption, Terms, Units
+from amcash.domain.vocabulary import (
+    Cents,
+    Collector,
+    ConfirmationNumber,
+    Miles,
+    Programme,
+    Redemption,
+    Terms,
+    Units,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,7 @@ class Fault:
     fr: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Balances:
     """A collector's balances as a till may show them (R-AMT-4).
@@ -31,6 +42,7 @@ class Balances:
     available_cents: Cents | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What the rules saw when they decided, kept with the outcome so that it can be decided again (R-LED-3)."""
@@ -47,6 +59,7 @@ class Basis:
     reduce: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer to one command. What is None is not in the answer."""
@@ -72,6 +85,7 @@ class Outcome:
         return TABLE[self.code].recorded
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An outcome under its idempotency key, with the request it answered (R-IDEM-6)."""
@@ -81,8 +95,38 @@ class Recorded:
     command: Recordable | None
     """None when it was read back: the digest is enough to tell whether a retry is identical."""
     outcome: Outcome
+    attempt: int = 1
+    """Which authorisation under this key: a retry after a cancellation is the next one (R-DLV-6)."""
+    open: bool = False
+    """The delivery of this approval is open (R-DLV-1)."""
+    cancelled: bool = False
+    """The redemption it approved was cancelled (R-DLV-5)."""
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that a decision may look at, read where no one else can change it."""
+
+    programme: Programme
+    terms: Terms | None
+    """In force for the sponsor now (R-AMT-8)."""
+    collector: Collector | None
+    used: Cents
+    """Of today's cap."""
+    recorded: Recorded | None = None
+    redemption: Redemption | None = None
+    open_until: datetime | None = None
+    """Of the redemption to be cancelled; None where its delivery is not open."""
+
+    @property
+    def account(self) -> Collector:
+        """The collector, once the checklist has found that there is one."""
+        assert self.collector is not None
+        return self.collector
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An outcome, and what has to be written for it to be true."""
@@ -93,6 +137,13 @@ class Decision:
     account: Collector | None = None
     """The collector as the entry leaves them."""
     redemption: Redemption | None = None
-    """The redemption made, or the one that was reversed, as it now stands."""
-    used_change: Cents = Cents(0)
-    """What the entry adds to the use of the cap of its day; negative when allowance is given back."""
+    """The redemption made, or the one that was reversed or cancelled, as it now stands."""
+    open_until: datetime | None = None
+    """Until when the delivery of this approval stays open; None where the answer may get lost (R-DLV-1)."""
+    standing: Standing | None = None
+    """What the rules saw, where the ask wants to know."""
+
+    @property
+    def awaits_delivery(self) -> bool:
+        """Whether it matters that the answer is handed over: a redemption's approval, fresh or claimed."""
+        return self.open_until is not None

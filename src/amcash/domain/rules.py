@@ -4,13 +4,13 @@ Pure: the same arguments give the same decision. Whoever returns early has refus
 transaction must succeed.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 
 from amcash.domain import calendar
 from amcash.domain.codes import Code
-from amcash.domain.commands import Echo, Inquire, Recordable, Redeem, Reverse
-from amcash.domain.outcomes import Balances, Basis, Decision, Fault, Outcome, Recorded
+from amcash.domain.commands import Cancel, Echo, Inquire, Recordable, Redeem, Reverse
+from amcash.domain.outcomes import Balances, Basis, Decision, Fault, Outcome, Recorded, Standing
 from amcash.domain.transfers import (
     PROGRAMME_ISSUED,
     Context,
@@ -31,6 +31,7 @@ from amcash.domain.vocabulary import (
     Programme,
     Redemption,
     Terms,
+    Till,
     Units,
     Wallet,
 )
@@ -40,26 +41,6 @@ KEY_REUSED = Fault(
     "was already used for another request",
     "a déjà servi à une autre requête",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """All that a decision may look at, read where no one else can change it."""
-
-    programme: Programme
-    terms: Terms | None
-    """In force for the sponsor now (R-AMT-8)."""
-    collector: Collector | None
-    used: Cents
-    """Of today's cap."""
-    recorded: Recorded | None = None
-    redemption: Redemption | None = None
-
-    @property
-    def account(self) -> Collector:
-        """The collector, once the checklist has found that there is one."""
-        assert self.collector is not None
-        return self.collector
 
 
 def echo(_command: Echo, now: datetime) -> Outcome:
@@ -92,10 +73,28 @@ def inquire(command: Inquire, standing: Standing, now: datetime) -> Outcome:
     )
 
 
-def redeem(command: Redeem, standing: Standing, now: datetime, number: ConfirmationNumber) -> Decision:
-    """Take miles for the basket, or say why not. `number` is the confirmation number if it comes to that."""
-    if standing.recorded is not None:
-        return _replay(command, standing.recorded, now)
+def redeem(
+    command: Redeem,
+    standing: Standing,
+    now: datetime,
+    number: ConfirmationNumber,
+    open_until: datetime | None = None,
+) -> Decision:
+    """Take miles for the basket, or say why not.
+
+    Args:
+        command: what is asked.
+        standing: all that is known.
+        now: the moment.
+        number: the confirmation number, if it comes to that.
+        open_until: until when the delivery of an approval stays open (R-DLV-1); None where nobody follows it.
+    """
+    recorded = standing.recorded
+    if recorded is not None:
+        decision = _replay(command, recorded, now)
+        if not decision.replayed or not recorded.cancelled:
+            return replace(decision, open_until=open_until) if decision.replayed and recorded.open else decision
+        # Behind the cancellation the same request is a fresh authorisation (R-DLV-6).
     terms = standing.terms
     # Behind the replay, not before it: an offer that changed since must not keep a retry from its answer.
     if terms is not None and command.requested < terms.unit_cents:
@@ -120,6 +119,7 @@ def redeem(command: Redeem, standing: Standing, now: datetime, number: Confirmat
         return _declined_with_balances(Code.DAILY_LIMIT, standing, now)
 
     units = min(units, affordable, left_today)
+    till = _till(command)
     redemption = Redemption(
         collector=collector.number,
         confirmation=number,
@@ -132,6 +132,7 @@ def redeem(command: Redeem, standing: Standing, now: datetime, number: Confirmat
         unit_miles=terms.unit_miles,
         unit_cents=terms.unit_cents,
         offer_id=terms.offer_id,
+        till=till,
     )
     entry = next_entry(
         collector,
@@ -139,9 +140,10 @@ def redeem(command: Redeem, standing: Standing, now: datetime, number: Confirmat
         Wallet.CASH,
         _taking(redemption),
         now,
-        _context(command, redemption, gives_back=True),
+        _context(redemption, till, redemption.cap_day),
     )
-    left = replace(standing, collector=after(collector, entry), used=Cents(standing.used + redemption.cents))
+    used = Cents(standing.used + redemption.cents)
+    left = Standing(standing.programme, terms, after(collector, entry), used)
     outcome = Outcome(
         _approval(collector),
         now,
@@ -151,9 +153,9 @@ def redeem(command: Redeem, standing: Standing, now: datetime, number: Confirmat
         confirmation=number,
         units=redemption.units,
         miles=redemption.miles,
-        basis=_basis(standing, now),
+        basis=_basis(standing, redemption.cap_day),
     )
-    return Decision(outcome, entry=entry, account=left.account, redemption=redemption, used_change=redemption.cents)
+    return Decision(outcome, entry=entry, account=left.account, redemption=redemption, open_until=open_until)
 
 
 def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
@@ -170,7 +172,8 @@ def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
         return _declined_with_balances(Code.REVERSAL_WINDOW_OVER, standing, now)
 
     # The allowance comes back only within the cap day of the redemption (R-TIME-3).
-    same_day = calendar.cap_day(now, standing.programme) == redemption.cap_day
+    today = calendar.cap_day(now, standing.programme)
+    same_day = today == redemption.cap_day
     given_back = Cents(-redemption.cents if same_day else 0)
     entry = next_entry(
         collector,
@@ -178,9 +181,10 @@ def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
         Wallet.CASH,
         _taking(redemption).opposite(),
         now,
-        _context(command, redemption, gives_back=same_day),
+        _context(redemption, _till(command), redemption.cap_day if same_day else None),
     )
-    left = replace(standing, collector=after(collector, entry), used=Cents(standing.used + given_back))
+    used = Cents(standing.used + given_back)
+    left = Standing(standing.programme, standing.terms, after(collector, entry), used)
     outcome = Outcome(
         _approval(collector),
         now,
@@ -190,9 +194,37 @@ def reverse(command: Reverse, standing: Standing, now: datetime) -> Decision:
         miles=redemption.miles,
         unit_miles=redemption.unit_miles,
         unit_cents=redemption.unit_cents,
-        basis=_basis(standing, now),
+        basis=_basis(standing, today),
     )
-    return Decision(outcome, entry=entry, account=left.account, redemption=redemption.close(), used_change=given_back)
+    return Decision(outcome, entry=entry, account=left.account, redemption=redemption.close())
+
+
+def cancel(_command: Cancel, standing: Standing, now: datetime) -> Decision:
+    """Give a redemption back whose approval was not handed over within the grace (R-DLV-5).
+
+    Where its delivery is no longer open, or open for longer, nothing happens: whoever closed or claimed it has won.
+    """
+    collector, redemption, open_until = standing.collector, standing.redemption, standing.open_until
+    if collector is None or redemption is None or redemption.closed or open_until is None or now < open_until:
+        return Decision(Outcome(Code.INVALID_CONFIRMATION, now))
+    assert redemption.till is not None
+    # To the customer it never happened, so its allowance comes back whatever the day is now: into the redemption's day.
+    entry = next_entry(
+        collector,
+        Kind.CANCELLATION,
+        Wallet.CASH,
+        _taking(redemption).opposite(),
+        now,
+        _context(redemption, redemption.till, redemption.cap_day),
+    )
+    outcome = Outcome(
+        _approval(collector),
+        now,
+        confirmation=redemption.confirmation,
+        units=redemption.units,
+        miles=redemption.miles,
+    )
+    return Decision(outcome, entry=entry, account=after(collector, entry), redemption=redemption.close())
 
 
 def opening(collector: Collector, wallet: Wallet, miles: Miles, now: datetime) -> Entry:
@@ -216,6 +248,12 @@ def credit(collector: Collector, wallet: Wallet, miles: int, reason: str, now: d
 def after(collector: Collector, entry: Entry) -> Collector:
     """Return the collector as `entry` leaves them."""
     in_cash = entry.wallet is Wallet.CASH
+    cap_day, cap_used = collector.cap_day, collector.cap_used
+    change, day = allowance_used(entry), entry.context.cap_day
+    if day is not None and (cap_day is None or day > cap_day):
+        cap_day, cap_used = day, change
+    elif day == cap_day:  # an earlier day's use is not kept: it is the sum of that day's transfers
+        cap_used = Cents(cap_used + change)
     return Collector(
         collector.number,
         collector.active,
@@ -225,7 +263,17 @@ def after(collector: Collector, entry: Entry) -> Collector:
         dream=collector.dream if in_cash else entry.balance,
         transfers=entry.seq,
         chain=entry.digest(),
+        cap_day=cap_day,
+        cap_used=cap_used,
     )
+
+
+def allowance_used(entry: Entry) -> Cents:
+    """Return what an entry adds to the use of the cap of its `cap_day`; negative where allowance is given back."""
+    cents = entry.context.cents
+    if entry.context.cap_day is None or cents is None:
+        return Cents(0)
+    return cents if entry.kind is Kind.REDEMPTION else Cents(-cents)
 
 
 def _not_a_collector_who_may_ask(command: Inquire | Recordable, standing: Standing) -> Code | None:
@@ -254,7 +302,7 @@ def _unable_to_redeem(standing: Standing, now: datetime) -> Outcome:
 def _declined(outcome: Outcome, standing: Standing, now: datetime) -> Decision:
     if not outcome.recorded:
         return Decision(outcome)
-    return Decision(replace(outcome, basis=_basis(standing, now)))
+    return Decision(replace(outcome, basis=_basis(standing, calendar.cap_day(now, standing.programme))))
 
 
 def _declined_with_balances(code: Code, standing: Standing, now: datetime) -> Decision:
@@ -304,12 +352,12 @@ def _balances(standing: Standing, fallback: Redemption | None = None) -> Balance
     return Balances(collector.cash, collector.dream, Miles(available), Cents(cents))
 
 
-def _basis(standing: Standing, now: datetime) -> Basis:
+def _basis(standing: Standing, cap_day: date) -> Basis:
     terms = standing.terms
     return Basis(
         seq=standing.account.transfers,
         cash=standing.account.cash,
-        cap_day=calendar.cap_day(now, standing.programme),
+        cap_day=cap_day,
         used=standing.used,
         cap=standing.programme.daily_cap,
         unit_miles=terms.unit_miles if terms else None,
@@ -323,20 +371,24 @@ def _taking(redemption: Redemption) -> Transfer:
     return Transfer(source, redeemed_account(redemption.sponsor), redemption.miles)
 
 
-def _context(command: Recordable, redemption: Redemption, *, gives_back: bool) -> Context:
+def _till(command: Recordable) -> Till:
     sent = command.sent
+    return Till(sent["storeId"], sent["deviceId"], sent["traceId"], sent["acquirerId"], sent["vendorId"])
+
+
+def _context(redemption: Redemption, till: Till, cap_day: date | None) -> Context:
     return Context(
         confirmation=redemption.confirmation,
         sponsor=redemption.sponsor,
-        store=sent["storeId"],
-        device=sent["deviceId"],
-        trace=sent["traceId"],
-        acquirer=sent["acquirerId"],
-        vendor=sent["vendorId"],
+        store=till.store,
+        device=till.device,
+        trace=till.trace,
+        acquirer=till.acquirer,
+        vendor=till.vendor,
         units=redemption.units,
         cents=redemption.cents,
         unit_miles=redemption.unit_miles,
         unit_cents=redemption.unit_cents,
         offer_id=redemption.offer_id,
-        cap_day=redemption.cap_day if gives_back else None,
+        cap_day=cap_day,
     )

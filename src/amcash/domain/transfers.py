@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 
+from amcash.domain.quick import quick
 from amcash.domain.vocabulary import (
     Cents,
     Collector,
@@ -50,6 +51,7 @@ def redeemed_account(sponsor: SponsorCode) -> str:
     return f"sponsor:{sponsor}:redeemed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """`miles` from `source` to `target`: it balances, or it cannot exist.
@@ -73,6 +75,7 @@ class Transfer:
         return Transfer(self.target, self.source, self.miles)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What stood behind a transfer: the till's words and the terms of a redemption, or an operator's reason."""
@@ -94,6 +97,7 @@ class Context:
     reason: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A transfer in its place in the ledger: numbered for its collector, with the balance it left, and chained."""

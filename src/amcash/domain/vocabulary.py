@@ -12,6 +12,8 @@ from fractions import Fraction
 from typing import NewType
 from zoneinfo import ZoneInfo
 
+from amcash.domain.quick import quick
+
 Miles = NewType("Miles", int)
 Units = NewType("Units", int)
 Cents = NewType("Cents", int)
@@ -92,7 +94,7 @@ class Offer:
         """Tell whether `sponsor` may redeem under this offer at `now`; both ends of its validity are included."""
         return (
             self.available
-            and self.sponsor in {None, sponsor}
+            and (self.sponsor is None or self.sponsor == sponsor)
             and (self.valid_from is None or self.valid_from <= now)
             and (self.valid_until is None or now <= self.valid_until)
         )
@@ -146,25 +148,29 @@ class Register:
     version: int
     programme: Programme
     offers: tuple[Offer, ...]
+    """In the order in which one goes before another: fewest miles a dollar first, then by id (R-AMT-8)."""
     sponsors: Mapping[SponsorCode, Sponsor]
     clients: Mapping[str, Client]
     keys: tuple[SigningKey, ...]
     """Newest first."""
     outage: Outage | None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offers", tuple(sorted(self.offers, key=_miles_per_cent_then_id)))
+
     def terms_in_force(self, sponsor: SponsorCode, now: datetime) -> Terms | None:
         """Return the terms with the fewest miles a dollar for `sponsor` at `now`, ties by offer id (R-AMT-8)."""
-        offers = [offer.terms for offer in self.offers if offer.in_force(sponsor, now)]
-        return min(offers, key=_miles_per_cent_then_id, default=None)
+        return next((offer.terms for offer in self.offers if offer.in_force(sponsor, now)), None)
 
 
-def _miles_per_cent_then_id(terms: Terms) -> tuple[Fraction, str]:
-    return Fraction(terms.unit_miles, terms.unit_cents), terms.offer_id
+def _miles_per_cent_then_id(offer: Offer) -> tuple[Fraction, str]:
+    return Fraction(offer.terms.unit_miles, offer.terms.unit_cents), offer.terms.offer_id
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """A member of the programme: flags, balances, and where the chain of transfers stands (R-LED-3)."""
+    """A member of the programme: flags, balances, use of the cap, and where the chain of transfers stands (R-LED-3)."""
 
     number: CollectorNumber
     active: bool
@@ -174,6 +180,10 @@ class Collector:
     dream: Miles
     transfers: int
     chain: bytes
+    cap_day: date | None = None
+    """The latest cap day on which the collector has redeemed; None before the first."""
+    cap_used: Cents = Cents(0)
+    """What of the cap of that day is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +198,22 @@ class Enrolment:
     allow_redemption: bool = True
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class Till:
+    """Where a redemption was made or reversed, in the till's own words."""
+
+    store: str
+    device: str
+    trace: str
+    acquirer: str
+    vendor: str
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """A redemption that is in the ledger, as far as a reversal must know it."""
+    """A redemption that is in the ledger, as far as a reversal or a cancellation must know it."""
 
     collector: CollectorNumber
     confirmation: ConfirmationNumber
@@ -203,12 +226,27 @@ class Redemption:
     unit_miles: Miles
     unit_cents: Cents
     offer_id: str
-    closed: bool = field(default=False)
+    till: Till | None = None
+    """Where it was made; only a cancellation asks, for it has no till of its own."""
+    closed: bool = False
     """Reversed or cancelled: nothing more can happen to it (R-REV-1, R-DLV-6)."""
 
     def close(self) -> "Redemption":
         """Return the same redemption, reversed or cancelled."""
         return replace(self, closed=True)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class OpenDelivery:
+    """An approval whose hand-over to the till is not known: it is cancelled when its time has run out (R-DLV-1)."""
+
+    collector: CollectorNumber
+    confirmation: ConfirmationNumber
+    sponsor: SponsorCode
+    key: str
+    """Under which the approval is recorded."""
+    open_until: datetime
 
 
 def masked(number: str) -> str:

@@ -20,7 +20,7 @@ from amcash.edge import oauth, openapi
 from amcash.edge.asgi import Envelope
 from amcash.edge.logs import RequestLog
 from amcash.edge.metrics import Metrics
-from amcash.edge.pipeline import Decide, Pipeline
+from amcash.edge.pipeline import Pipeline
 from amcash.edge.server import App
 from amcash.ledger.settle import Clock
 from amcash.service import Service
@@ -44,16 +44,10 @@ class Edge:
 def make_app(edge: Edge) -> App:
     """Return the whole of HTTP."""
     service = edge.service
-    decide: dict[Endpoint, Decide] = {
-        Endpoint.ECHO: service.echo,
-        Endpoint.INQUIRE: service.inquire,
-        Endpoint.REDEEM: service.redeem,
-        Endpoint.REVERSE: service.reverse,
-    }
     calls = {
         f"/checkout/amcash/{endpoint}": Pipeline(
             endpoint,
-            decide[endpoint],
+            service,
             edge.tokens,
             edge.register,
             edge.clock,
@@ -103,7 +97,7 @@ def make_app(edge: Edge) -> App:
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
-        exception_handlers={HTTPException: _problem, Exception: _broken},
+        exception_handlers={HTTPException: answer_problem, Exception: answer_broken},
     )
     pages.router.redirect_slashes = False
     return App({path.encode(): call for path, call in calls.items()}, Envelope(pages), edge.budget_s)
@@ -117,7 +111,7 @@ def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
+async def answer_problem(_request: Request, error: Exception) -> Response:
     """Answer what no route answers: RFC 9457."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
@@ -130,7 +124,8 @@ async def _problem(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _broken(_request: Request, _error: Exception) -> Response:
+async def answer_broken(_request: Request, _error: Exception) -> Response:
+    """Answer where something broke: RFC 9457."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     problem = Problem(title=status.phrase, status=status.value)
     return Response(msgspec.json.encode(problem), status_code=status, media_type="application/problem+json")

@@ -294,7 +294,8 @@ class Connection(HttpToolsProtocol):
     def _reply(self, call: _Call, reply: Reply) -> None:
         call.response_complete = True
         closes = reply.closes or not call.keep_alive
-        written = self._write(self._bytes(call, reply, _CLOSE if closes else b""))
+        content = self._bytes(call, reply, _CLOSE if closes else b"")
+        written = self._write(content) if reply.cut_bytes is None else self._write_part(content, reply.cut_bytes)
         if reply.handover is not None:
             self._tell(reply.handover, written)
         if closes and not self.transport.is_closing():
@@ -334,6 +335,15 @@ class Connection(HttpToolsProtocol):
             data = data[written:]
         self.transport.write(data)
         return _Written.QUEUED
+
+    def _write_part(self, data: bytes, size: int) -> _Written:
+        """Write the first bytes of a reply and break the connection: the hand-over has failed."""
+        part = data[: min(size, len(data) - 1)]
+        if part and self._write(part) is _Written.QUEUED:
+            self.transport.close()  # what is queued still goes out
+        else:
+            self.transport.abort()
+        return _Written.BROKEN
 
     def _tell(self, handover: Handover, written: _Written) -> None:
         """Say whether the whole reply was handed to a connection that is still open (R-DLV-2)."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
+from typing import Any
 
 from amcash.access.tokens import Caller
 from amcash.domain.codes import Code
@@ -35,6 +36,8 @@ class Exchange:
     code: Code | None = None
     """Of the answer; None for a stranger's."""
     replayed: bool = False
+    notes: Any = None
+    """What a pipeline keeps of it from its begin to its end; a sandbox's does."""
 
     def values(self, name: bytes) -> list[bytes]:
         """Return every value of one header, in order."""
@@ -62,3 +65,5 @@ class Reply:
     closes: bool = False
     """No request follows on this connection."""
     handover: Handover | None = None
+    cut_bytes: int | None = None
+    """Only so many bytes go out, head included, and at least one does not; then the connection breaks (a sandbox)."""

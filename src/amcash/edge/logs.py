@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -82,6 +83,15 @@ def write_to_stdout(lines: bytes) -> None:
     sys.stdout.flush()
     while lines:
         lines = lines[os.write(sys.stdout.fileno(), lines) :]
+
+
+def write_to_shared_stdout(lines: bytes) -> None:
+    """Write whole lines to a stdout that other processes write to: so few at once that a pipe keeps them together."""
+    while len(lines) > select.PIPE_BUF:
+        end = lines.rfind(b"\n", 0, select.PIPE_BUF) + 1 or lines.index(b"\n") + 1
+        write_to_stdout(lines[:end])
+        lines = lines[end:]
+    write_to_stdout(lines)
 
 
 def let_stdout_go() -> None:

@@ -18,8 +18,7 @@ import msgspec
 from amcash.domain import calendar, rules
 from amcash.domain.codes import Code, Endpoint
 from amcash.domain.commands import Command, Echo, Inquire, OutcomeKey, Redeem
-from amcash.domain.outcomes import Outcome, Recorded
-from amcash.domain.rules import Standing
+from amcash.domain.outcomes import Outcome, Recorded, Standing
 from amcash.domain.vocabulary import (
     Cents,
     Collector,

@@ -7,6 +7,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,9 +17,10 @@ from amcash.domain.codes import Code, Endpoint
 from amcash.domain.commands import Command
 from amcash.domain.outcomes import Decision
 from amcash.domain.vocabulary import Register, masked
-from amcash.edge.exchange import Body, Exchange, Reply
+from amcash.edge.exchange import Body, Exchange, Handover, Reply
 from amcash.edge.metrics import Metrics
 from amcash.ledger.settle import Clock
+from amcash.service import HandOverTooLateError, Service
 from amcash.wire import decode as wire
 from amcash.wire.encode import Answer, encode, encode_no_token, encode_refusal, encode_rejection
 
@@ -27,7 +30,7 @@ OUTAGE_RETRY_AFTER_S = 60
 Decide = Callable[[Any], Awaitable[Decision]]
 
 _NO_TOKEN = b'Bearer realm="amcash"'
-_BAD_TOKEN = b'Bearer realm="amcash", error="invalid_token"'
+BAD_TOKEN = b'Bearer realm="amcash", error="invalid_token"'
 _LOGGED = (("sponsor", "sponsorCode"), ("store", "storeId"), ("trace", "traceId"), ("collector", "collectorNumber"))
 """What a request's log line says of its parameters, and under which name."""
 _REPLAYED = b"idempotency-replayed: true\r\n"
@@ -38,7 +41,7 @@ class Pipeline:
 
     Args:
         endpoint: which.
-        decide: the service's entry for it.
+        service: decides, and wants to know what became of an approval.
         tokens: tells who asks.
         register: gives the register in force.
         clock: gives the time.
@@ -49,7 +52,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts of the way, each once
         self,
         endpoint: Endpoint,
-        decide: Decide,
+        service: Service,
         tokens: Tokens,
         register: Callable[[], Register],
         clock: Clock,
@@ -57,7 +60,8 @@ class Pipeline:
         log: Callable[[dict[str, Any]], None],
     ) -> None:
         self._endpoint = endpoint
-        self._decide = decide
+        self._service = service
+        self._decide: Decide = getattr(service, endpoint)  # it names its calls as the API does
         self._tokens = tokens
         self._register = register
         self._clock = clock
@@ -83,7 +87,7 @@ class Pipeline:
                 return self._refuse(exchange, Code.OUTAGE, b"retry-after: %d\r\n" % OUTAGE_RETRY_AFTER_S)
             if isinstance(request, wire.Rejection):
                 exchange.code = Code.INVALID_PARAMETER
-                answer = encode_rejection(request, self._clock(), register.programme)
+                answer = encode_rejection(request, self._now(exchange), register.programme)
                 if request.fault is wire.BODY_TOO_LARGE:
                     answer = Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, answer.body)
                 return Reply(answer.status, answer.body)
@@ -93,15 +97,44 @@ class Pipeline:
 
     async def _settle(self, exchange: Exchange, command: Command) -> Reply:
         try:
-            decision = await self._decide(command)
+            decision = await self._decision(exchange, command)
             exchange.code, exchange.replayed = decision.outcome.code, decision.replayed
             answer = encode(command, decision.outcome, self._register().programme)
+            handover = self._handover(command, decision)
+        except HandOverTooLateError:
+            return self._refuse(exchange, Code.TIMEOUT)
         except asyncio.CancelledError:
             # The server stops and its grace is over. What was begun is finished; a retry tells how.
             return self._refuse(exchange, Code.TIMEOUT, closes=True)
         except Exception:  # noqa: BLE001 -- as above
             return self._broken(exchange)
-        return Reply(answer.status, answer.body, _REPLAYED if decision.replayed else b"")
+        return Reply(answer.status, answer.body, _REPLAYED if decision.replayed else b"", handover=handover)
+
+    # --- what a sandbox fills in differently ---
+
+    def _decision(self, _exchange: Exchange, command: Command) -> Awaitable[Decision]:
+        """Return what will give the decision."""
+        return self._decide(command)
+
+    def _now(self, _exchange: Exchange) -> datetime:
+        """Return the moment of an answer that nobody had to decide."""
+        return self._clock()
+
+    # --- the steps ---
+
+    def _handover(self, command: Command, decision: Decision) -> Handover | None:
+        """Have it written down that an approval goes to the socket next; say who is told what became of it (R-DLV).
+
+        Raises:
+            StoreError: the approval must not be sent.
+        """
+        if decision.open_until is None:
+            return None
+        self._service.about_to_hand_over(command, decision)
+        return Handover(
+            done=partial(self._service.handed_over, command, decision),
+            failed=partial(self._service.not_handed_over, command, decision),
+        )
 
     def end(self, exchange: Exchange, reply: Reply) -> None:
         """Count the answer and log it."""
@@ -110,15 +143,7 @@ class Pipeline:
         self._log(self._line(exchange, reply, seconds))
 
     def _caller(self, exchange: Exchange) -> tuple[Caller | None, bytes]:
-        """Return who asks, or how a stranger is to authenticate (RFC 6750 §3)."""
-        values = exchange.values(b"authorization")
-        if not values:
-            return None, _NO_TOKEN
-        scheme, _, token = values[0].partition(b" ")
-        caller = None
-        if len(values) == 1 and scheme.lower() == b"bearer":
-            caller = self._tokens.caller(token.strip().decode("latin-1"), self._clock())
-        return caller, _BAD_TOKEN
+        return caller_of(exchange.values(b"authorization"), self._tokens, self._clock())
 
     def _request(self, exchange: Exchange, caller: Caller, register: Register) -> Command | wire.Rejection:
         if exchange.body is Body.TOO_LARGE:
@@ -134,7 +159,7 @@ class Pipeline:
     def _refuse(self, exchange: Exchange, code: Code, headers: bytes = b"", *, closes: bool = False) -> Reply:
         exchange.code = code
         request = exchange.request or wire.Rejection(self._endpoint, wire.BODY_TOO_LARGE, {})
-        answer = encode_refusal(request, code, self._clock(), self._register().programme)
+        answer = encode_refusal(request, code, self._now(exchange), self._register().programme)
         return Reply(answer.status, answer.body, headers, closes)
 
     def _broken(self, exchange: Exchange) -> Reply:
@@ -167,3 +192,20 @@ class Pipeline:
             if collector is not None and line["request_id"] == collector:
                 line["request_id"] = hidden
         return line
+
+
+def caller_of(authorization: list[bytes], tokens: Tokens, now: datetime) -> tuple[Caller | None, bytes]:
+    """Return who asks, or None; and how a stranger is to authenticate (RFC 6750 §3).
+
+    Args:
+        authorization: the values of every `Authorization` header.
+        tokens: tells whose a token is.
+        now: by the server's clock.
+    """
+    if not authorization:
+        return None, _NO_TOKEN
+    scheme, _, token = authorization[0].partition(b" ")
+    caller = None
+    if len(authorization) == 1 and scheme.lower() == b"bearer":
+        caller = tokens.caller(token.strip().decode("latin-1"), now)
+    return caller, BAD_TOKEN

@@ -45,11 +45,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Whether the answer to a redemption is known to have reached its till (R-DLV-1)."""
+    """What became of the answer to a redemption (R-DLV)."""
 
     state: str
     """`open`, `delivered` or `cancelled`."""
-    open_until: datetime
+    open_until: datetime | None = None
+    """While it is open."""
+    cancelled_at: datetime | None = None
 
 
 def transfers_total(session: Session) -> int:
@@ -76,12 +78,19 @@ def entries_of(session: Session, number: CollectorNumber, confirmation: Confirma
 
 
 def delivery(session: Session, number: CollectorNumber, confirmation: ConfirmationNumber) -> Delivery | None:
-    """Return what is known of a redemption's delivery; None where it was not tracked."""
-    for state, open_until in session.run(
-        "SELECT state, open_until FROM delivery WHERE collector = ? AND confirmation = ?", number, confirmation
+    """Return what became of a redemption's delivery; None where there is no such redemption.
+
+    Only open deliveries are kept: what is neither open nor cancelled was handed over (R-DLV-2), or has been reversed,
+    for which its till had to know the number.
+    """
+    for (open_until,) in session.run(
+        "SELECT open_until FROM open_delivery WHERE collector = ? AND confirmation = ?", number, confirmation
     ):
-        return Delivery(state, from_microseconds(open_until))
-    return None
+        return Delivery("open", open_until=from_microseconds(open_until))
+    kinds = {entry.kind: entry.at for entry in entries_of(session, number, confirmation)}
+    if Kind.CANCELLATION in kinds:
+        return Delivery("cancelled", cancelled_at=kinds[Kind.CANCELLATION])
+    return Delivery("delivered") if Kind.REDEMPTION in kinds else None
 
 
 def requests_about(

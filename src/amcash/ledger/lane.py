@@ -152,20 +152,30 @@ class Lane(Generic[Job, Result]):
             self._deadlines.popleft()
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._gather()
-            if batch:
-                self._on_batch(len(batch))
-                self._hand_back(batch, self._work([item.job for item in batch]))
-            else:
-                self._when_idle()
+        while self.step(IDLE_S):
+            pass
         self._when_idle()
 
-    def _gather(self) -> tuple[list[_Waiting[Job, Result]], bool]:
+    def step(self, wait_s: float) -> bool:
+        """Carry what waits as one batch; where nothing came for `wait_s`, do what is done when idle.
+
+        The thread does nothing else. A simulation, which has no threads, calls this itself.
+
+        Returns:
+            False once told to stop.
+        """
+        batch, running = self._gather(wait_s)
+        if batch:
+            self._on_batch(len(batch))
+            self._hand_back(batch, self._work([item.job for item in batch]))
+        else:
+            self._when_idle()
+        return running
+
+    def _gather(self, wait_s: float) -> tuple[list[_Waiting[Job, Result]], bool]:
         batch: list[_Waiting[Job, Result]] = []
         try:
-            item = self._queue.get(timeout=IDLE_S)
+            item = self._queue.get(timeout=wait_s)
         except queue.Empty:
             return batch, True
         while item is not None:

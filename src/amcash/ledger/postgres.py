@@ -9,7 +9,7 @@ committed before the lock was granted; and all that a batch decides on lies unde
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -27,8 +27,10 @@ from amcash.domain.vocabulary import (
     CollectorNumber,
     ConfirmationNumber,
     Miles,
+    OpenDelivery,
     Redemption,
     SponsorCode,
+    Till,
     Units,
 )
 from amcash.ledger import migrations
@@ -40,7 +42,7 @@ from amcash.ledger.postgres_connection import (
     translated,
 )
 from amcash.ledger.records import outcome_from, outcome_text, request_text
-from amcash.ledger.store import StoreBusyError, StoreConflictError, StoreError, StoreLostError, Value
+from amcash.ledger.store import Purged, StoreBusyError, StoreConflictError, StoreError, StoreLostError, Value
 
 RECONNECT_FIRST_S: Final = 0.05
 RECONNECT_MAX_S: Final = 1.0
@@ -50,7 +52,10 @@ FETCH_ROWS: Final = 2_000
 CHANGES_LOCK: Final = 0x616D6373
 """Of the advisory lock that makes changes off the hot path follow one another, as SQLite's one writer does."""
 
-_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
+PURGE_PAGES: Final = 64
+"""Of the table of outcomes, in one piece of a purge: half a megabyte, some 500 outcomes."""
+
+_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, cap_day, cap_used, chain"
 _TRANSFER = (
     "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
     "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
@@ -74,27 +79,44 @@ READ_COLLECTORS = _hot(
 LOCK_COLLECTORS = _hot("lock_collectors", f"{READ_COLLECTORS.sql.decode()} FOR UPDATE")
 # LATERAL with OFFSET 0 is a fence: each wanted row is looked up by the index. A plain join lets the planner, of a table
 # that was empty when it was last analysed, walk the whole table and look each row up among the wanted ones.
+# Of each key the newest attempt, and what became of its redemption; LIMIT is a fence, too.
 READ_OUTCOMES = _hot(
     "read_outcomes",
-    "SELECT wanted.collector, wanted.sponsor, wanted.endpoint, wanted.key, digest, answer "
+    "SELECT wanted.collector, wanted.sponsor, wanted.endpoint, wanted.key, digest, answer, attempt, "
+    "still.open IS NOT NULL, gone.cancelled IS NOT NULL "
     f"FROM {_unnest('text', 'text', 'text', 'text')} AS wanted (collector, sponsor, endpoint, key) "
-    "CROSS JOIN LATERAL (SELECT digest, answer FROM outcome WHERE outcome.collector = wanted.collector "
-    "AND outcome.sponsor = wanted.sponsor AND outcome.endpoint = wanted.endpoint AND outcome.key = wanted.key "
-    "OFFSET 0) AS found",
+    "CROSS JOIN LATERAL (SELECT attempt, digest, answer, confirmation FROM outcome "
+    "WHERE outcome.collector = wanted.collector AND outcome.sponsor = wanted.sponsor "
+    "AND outcome.endpoint = wanted.endpoint AND outcome.key = wanted.key ORDER BY attempt DESC LIMIT 1) AS found "
+    "LEFT JOIN LATERAL (SELECT true AS open FROM open_delivery WHERE open_delivery.collector = wanted.collector "
+    "AND open_delivery.confirmation = found.confirmation OFFSET 0) AS still ON true "
+    "LEFT JOIN LATERAL (SELECT true AS cancelled FROM transfer WHERE transfer.collector = wanted.collector "
+    "AND transfer.confirmation = found.confirmation AND kind = 'cancellation' OFFSET 0) AS gone ON true",
 )
-READ_USED = _hot(
-    "read_used",
-    f"SELECT wanted.collector, wanted.cap_day, cents FROM {_unnest('text', 'text')} AS wanted (collector, cap_day) "
-    "CROSS JOIN LATERAL (SELECT cents FROM daily_use WHERE daily_use.collector = wanted.collector "
-    "AND daily_use.cap_day = wanted.cap_day OFFSET 0) AS found",
+READ_EARLIER_USE = _hot(
+    "read_earlier_use",
+    f"SELECT wanted.collector, wanted.cap_day, used FROM {_unnest('text', 'text')} AS wanted (collector, cap_day) "
+    "CROSS JOIN LATERAL (SELECT coalesce(sum(CASE kind WHEN 'redemption' THEN cents WHEN 'reversal' THEN -cents "
+    "WHEN 'cancellation' THEN -cents END), 0) AS used FROM transfer WHERE transfer.collector = wanted.collector "
+    "AND transfer.cap_day = wanted.cap_day OFFSET 0) AS found",
 )
 READ_REDEMPTIONS = _hot(
     "read_redemptions",
     "SELECT wanted.collector, wanted.confirmation, kind, sponsor, at, cap_day, units, miles, cents, unit_miles, "
-    f"unit_cents, offer_id FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
+    "unit_cents, offer_id, store, device, trace, acquirer, vendor "
+    f"FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
     "CROSS JOIN LATERAL (SELECT * FROM transfer WHERE transfer.collector = wanted.collector "
     "AND transfer.confirmation = wanted.confirmation OFFSET 0) AS found",
 )
+_DELIVERIES = (
+    "SELECT wanted.collector, wanted.confirmation, sponsor, key, open_until "
+    f"FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
+    "CROSS JOIN LATERAL (SELECT sponsor, key, open_until FROM open_delivery "
+    "WHERE open_delivery.collector = wanted.collector AND open_delivery.confirmation = wanted.confirmation OFFSET 0"
+)
+READ_DELIVERIES = _hot("read_deliveries", f"{_DELIVERIES}) AS found")
+# Locked, so that of who cancels one and who marks it as handed over one waits, and then sees what the other did.
+LOCK_DELIVERIES = _hot("lock_deliveries", f"{_DELIVERIES} FOR UPDATE) AS found")
 _TRANSFER_TYPES = ("text", "bigint", *["text"] * 4, *["bigint"] * 3, *["text"] * 7, *["bigint"] * 4, *["text"] * 3)
 INSERT_TRANSFERS = _hot(
     "insert_transfers",
@@ -102,24 +124,40 @@ INSERT_TRANSFERS = _hot(
 )
 INSERT_OUTCOMES = _hot(
     "insert_outcomes",
-    "INSERT INTO outcome (collector, sponsor, endpoint, key, digest, at, code, confirmation, request, answer) "
-    f"SELECT * FROM {_unnest(*['text'] * 4, 'bytea', 'bigint', *['text'] * 4)}",
+    "INSERT INTO outcome "
+    "(collector, sponsor, endpoint, key, attempt, digest, at, code, confirmation, request, answer) "
+    f"SELECT * FROM {_unnest(*['text'] * 4, 'bigint', 'bytea', 'bigint', *['text'] * 4)}",
 )
 INSERT_COLLECTORS = _hot(
     "insert_collectors",
     f"INSERT INTO collector ({_COLLECTOR}) SELECT * FROM "
-    f"{_unnest('text', *['smallint'] * 3, *['bigint'] * 3, 'bytea')}",
+    f"{_unnest('text', *['smallint'] * 3, *['bigint'] * 3, 'text', 'bigint', 'bytea')}",
 )
 UPDATE_COLLECTORS = _hot(
     "update_collectors",
-    "UPDATE collector SET cash = new.cash, dream = new.dream, transfers = new.transfers, chain = new.chain "
-    f"FROM {_unnest('text', *['bigint'] * 3, 'bytea')} AS new (number, cash, dream, transfers, chain) "
-    "WHERE collector.number = new.number",
+    "UPDATE collector SET cash = new.cash, dream = new.dream, transfers = new.transfers, cap_day = new.cap_day, "
+    "cap_used = new.cap_used, chain = new.chain "
+    f"FROM {_unnest('text', *['bigint'] * 3, 'text', 'bigint', 'bytea')} "
+    "AS new (number, cash, dream, transfers, cap_day, cap_used, chain) WHERE collector.number = new.number",
 )
-UPSERT_USED = _hot(
-    "upsert_used",
-    f"INSERT INTO daily_use (collector, cap_day, cents) SELECT * FROM {_unnest('text', 'text', 'bigint')} "
-    "ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents",
+OPEN_DELIVERIES = _hot(
+    "open_deliveries",
+    "INSERT INTO open_delivery (collector, confirmation, sponsor, key, open_until) "
+    f"SELECT * FROM {_unnest(*['text'] * 4, 'bigint')}",
+)
+PROLONG_DELIVERIES = _hot(
+    "prolong_deliveries",
+    "UPDATE open_delivery SET open_until = greatest(open_delivery.open_until, new.open_until) "
+    f"FROM {_unnest('text', 'text', 'bigint')} "
+    "AS new (number, confirmation, open_until) WHERE open_delivery.collector = ANY ($1) "
+    "AND open_delivery.collector = new.number AND open_delivery.confirmation = new.confirmation",
+)
+# By the index, whose order is everybody's: two that close the same deliveries wait for each other one way only.
+# IS TRUE keeps the pairs out of the planner's joins: an empty table's statistics would let it compare all with all.
+CLOSE_DELIVERIES = _hot(
+    "close_deliveries",
+    "DELETE FROM open_delivery WHERE open_delivery.collector = ANY ($1::text[]) "
+    "AND ((collector, confirmation) IN (SELECT * FROM unnest($1, $2::text[]))) IS TRUE",
 )
 PROBE = _hot("probe", "UPDATE heartbeat SET at = $1::bigint")
 
@@ -127,13 +165,17 @@ HOT_STATEMENTS: Final = (
     READ_COLLECTORS,
     LOCK_COLLECTORS,
     READ_OUTCOMES,
-    READ_USED,
+    READ_EARLIER_USE,
     READ_REDEMPTIONS,
+    READ_DELIVERIES,
+    LOCK_DELIVERIES,
     INSERT_TRANSFERS,
     INSERT_OUTCOMES,
     INSERT_COLLECTORS,
     UPDATE_COLLECTORS,
-    UPSERT_USED,
+    OPEN_DELIVERIES,
+    PROLONG_DELIVERIES,
+    CLOSE_DELIVERIES,
 )
 """All that touches a collector: each binds the collector number in its first array."""
 
@@ -267,15 +309,21 @@ class _PostgresSession:
             ask(READ_COLLECTORS if reading else LOCK_COLLECTORS, (_texts(sorted(needs.collectors)),), _take_collectors)
         if needs.keys:
             ask(READ_OUTCOMES, [_texts(column) for column in zip(*needs.keys, strict=True)], _take_outcomes)
-        if needs.cap_days:
-            numbers = _texts([number for number, _ in needs.cap_days])
-            ask(READ_USED, (numbers, _texts([day.isoformat() for _, day in needs.cap_days])), _take_used)
         if needs.redemptions:
             pairs = zip(*needs.redemptions, strict=True)
             ask(READ_REDEMPTIONS, [_texts(column) for column in pairs], _take_redemptions)
+        if needs.deliveries:
+            pairs = zip(*sorted(needs.deliveries), strict=True)
+            statement = READ_DELIVERIES if reading else LOCK_DELIVERIES
+            ask(statement, [_texts(column) for column in pairs], _take_deliveries)
         results = self._flush()
         for take, result in zip(takers, results[len(results) - len(takers) :], strict=True):
             take(result)
+        earlier = needs.cap_days_before(book)
+        if earlier:
+            numbers = _texts([number for number, _ in earlier])
+            self._queue.append((READ_EARLIER_USE, (numbers, _texts([day.isoformat() for _, day in earlier]))))
+            _take_earlier_use(book, self._flush()[-1])
         self._found |= book.collectors.keys()
         self._missed |= needs.collectors - book.collectors.keys()
         return book
@@ -292,8 +340,14 @@ class _PostgresSession:
             self._queue.append((INSERT_OUTCOMES, _outcome_columns(book.outcomes)))
         if known:
             self._queue.append((UPDATE_COLLECTORS, _collector_columns(known)))
-        if book.changed_days:
-            self._queue.append((UPSERT_USED, _used_columns(book)))
+        opened = [book.deliveries[one] for one in sorted(book.opened - book.closed)]
+        if opened:
+            self._queue.append((OPEN_DELIVERIES, _delivery_columns(opened)))
+        if book.prolonged:
+            self._queue.append((PROLONG_DELIVERIES, _prolonged_columns(book)))
+        if book.closed:
+            pairs = zip(*sorted(book.closed), strict=True)
+            self._queue.append((CLOSE_DELIVERIES, [_texts(column) for column in pairs]))
         if book.probed_at is not None:
             self._queue.append((PROBE, (b"%d" % microseconds(book.probed_at),)))
 
@@ -328,6 +382,24 @@ class _PostgresSession:
             raise
 
     # --- everything else ---
+
+    def purge(self, older_than: datetime, place: int) -> Purged:
+        before, end = microseconds(older_than), place + PURGE_PAGES
+        gone = sum(
+            1
+            for _ in self.run(
+                f"DELETE FROM outcome WHERE ctid >= '({place},0)' AND ctid < '({end},0)' AND at < ? AND NOT EXISTS "
+                "(SELECT FROM open_delivery AS open WHERE open.collector = outcome.collector "
+                "AND open.confirmation = outcome.confirmation) RETURNING 1",
+                before,
+            )
+        )
+        if gone:
+            self.run("UPDATE purge SET horizon = ? WHERE horizon < ?", before, before)
+        ((bytes_used, page_bytes),) = self.run(
+            "SELECT pg_relation_size('outcome'), current_setting('block_size')::bigint"
+        )
+        return Purged(gone, end if end * page_bytes < bytes_used else None)
 
     def run(self, sql: str, *values: Value) -> Iterator[tuple[Any, ...]]:
         self._free()
@@ -415,6 +487,8 @@ def _collector_columns(items: Sequence[Collector]) -> list[bytes]:
         _numbers([item.cash for item in items]),
         _numbers([item.dream for item in items]),
         _numbers([item.transfers for item in items]),
+        _texts([None if item.cap_day is None else item.cap_day.isoformat() for item in items]),
+        _numbers([item.cap_used for item in items]),
         _byteas([item.chain for item in items]),
     ]
 
@@ -454,6 +528,7 @@ def _outcome_columns(items: Sequence[Recorded]) -> list[bytes]:
     outcomes = [item.outcome for item in items]
     return [
         *(_texts(column) for column in zip(*(item.key for item in items), strict=True)),
+        _numbers([item.attempt for item in items]),
         _byteas([item.digest for item in items]),
         _numbers([microseconds(outcome.at) for outcome in outcomes]),
         _texts([outcome.code for outcome in outcomes]),
@@ -463,12 +538,22 @@ def _outcome_columns(items: Sequence[Recorded]) -> list[bytes]:
     ]
 
 
-def _used_columns(book: Book) -> list[bytes]:
-    days = sorted(book.changed_days)
+def _delivery_columns(items: Sequence[OpenDelivery]) -> list[bytes]:
     return [
-        _texts([number for number, _ in days]),
-        _texts([day.isoformat() for _, day in days]),
-        _numbers([book.used[day] for day in days]),
+        _texts([item.collector for item in items]),
+        _texts([item.confirmation for item in items]),
+        _texts([item.sponsor for item in items]),
+        _texts([item.key for item in items]),
+        _numbers([microseconds(item.open_until) for item in items]),
+    ]
+
+
+def _prolonged_columns(book: Book) -> list[bytes]:
+    claimed = sorted(book.prolonged)
+    return [
+        _texts([number for number, _ in claimed]),
+        _texts([confirmation for _, confirmation in claimed]),
+        _numbers([microseconds(book.prolonged[one]) for one in claimed]),
     ]
 
 
@@ -483,7 +568,7 @@ def _rows(result: pq.abc.PGresult) -> Iterator[list[Any]]:
 
 
 def _take_collectors(book: Book, result: pq.abc.PGresult) -> None:
-    for number, active, shows, allows, cash, dream, transfers, chain in _rows(result):
+    for number, active, shows, allows, cash, dream, transfers, cap_day, cap_used, chain in _rows(result):
         item = Collector(
             CollectorNumber(number.decode()),
             active == b"1",
@@ -493,29 +578,47 @@ def _take_collectors(book: Book, result: pq.abc.PGresult) -> None:
             Miles(int(dream)),
             int(transfers),
             _bytes(chain),
+            None if cap_day is None else date.fromisoformat(cap_day.decode()),
+            Cents(int(cap_used)),
         )
         book.collectors[item.number] = item
 
 
 def _take_outcomes(book: Book, result: pq.abc.PGresult) -> None:
-    for *scope, digest, answer in _rows(result):
+    for *scope, digest, answer, attempt, is_open, cancelled in _rows(result):
         collector, sponsor, endpoint, key = (item.decode() for item in scope)
         found = OutcomeKey(CollectorNumber(collector), SponsorCode(sponsor), Endpoint(endpoint), key)
-        book.recorded[found] = Recorded(found, _bytes(digest), None, outcome_from(answer.decode()))
+        book.recorded[found] = Recorded(
+            found,
+            _bytes(digest),
+            None,
+            outcome_from(answer.decode()),
+            int(attempt),
+            open=is_open == b"t",
+            cancelled=cancelled == b"t",
+        )
 
 
-def _take_used(book: Book, result: pq.abc.PGresult) -> None:
+def _take_earlier_use(book: Book, result: pq.abc.PGresult) -> None:
     for number, day, cents in _rows(result):
-        book.used[CollectorNumber(number.decode()), date.fromisoformat(day.decode())] = Cents(int(cents))
+        book.earlier_use[CollectorNumber(number.decode()), date.fromisoformat(day.decode())] = Cents(int(cents))
+
+
+def _take_deliveries(book: Book, result: pq.abc.PGresult) -> None:
+    for number, confirmation, sponsor, key, until in _rows(result):
+        one = CollectorNumber(number.decode()), ConfirmationNumber(confirmation.decode())
+        row = OpenDelivery(*one, SponsorCode(sponsor.decode()), key.decode(), from_microseconds(int(until)))
+        book.deliveries[one] = row
 
 
 def _take_redemptions(book: Book, result: pq.abc.PGresult) -> None:
     closed = set()
-    for number, confirmation, kind, sponsor, at, cap_day, *amounts, offer_id in _rows(result):
+    for number, confirmation, kind, sponsor, at, cap_day, *rest in _rows(result):
         key = CollectorNumber(number.decode()), ConfirmationNumber(confirmation.decode())
         if kind.decode() != Kind.REDEMPTION:
             closed.add(key)
             continue
+        *amounts, offer_id, store, device, trace, acquirer, vendor = rest
         units, miles, cents, unit_miles, unit_cents = map(int, amounts)
         book.redemptions[key] = Redemption(
             *key,
@@ -528,6 +631,7 @@ def _take_redemptions(book: Book, result: pq.abc.PGresult) -> None:
             unit_miles=Miles(unit_miles),
             unit_cents=Cents(unit_cents),
             offer_id=offer_id.decode(),
+            till=Till(*(word.decode() for word in (store, device, trace, acquirer, vendor))),
         )
     for key in closed & book.redemptions.keys():
         book.redemptions[key] = book.redemptions[key].close()

@@ -266,6 +266,15 @@ def described(url: str) -> str:
     return f"the database {parts.get('dbname', '(default)')!s} at {place}{port}"
 
 
+def identified(url: str) -> str:
+    """Return what a URL names, without its password: the same text for the same URL with another password.
+
+    Raises:
+        StoreUnusableError: the URL cannot be read.
+    """
+    return "\n".join(f"{name}={value}" for name, value in sorted(_parts(url).items()) if name != "password")
+
+
 def _parts(url: str) -> Mapping[str, Any]:
     try:
         return conninfo_to_dict(url)

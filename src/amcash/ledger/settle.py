@@ -7,12 +7,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from amcash.domain.book import Ask, Needs
-from amcash.domain.commands import Command
+from amcash.domain.book import Ask, Book, Needs
+from amcash.domain.commands import Cancel, Command
 from amcash.domain.outcomes import Decision
+from amcash.domain.trial import Trial
 from amcash.domain.vocabulary import ConfirmationNumber, Register
+from amcash.ledger.handover import Marks
 from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError, StoreLostError
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ BUSY_RETRIES_MAX = 2
 READ_TRIES_MAX = 2
 
 Clock = Callable[[], datetime]
+Job = Command | Cancel | Trial
 Settled = Decision | StoreError
 
 
@@ -47,6 +50,8 @@ class Settler:
         register: gives the register in force.
         clock: gives the time; asked once the transaction has begun, so that waiting for a lock never ages a decision.
         on_commit: told how long each transaction took, in seconds.
+        grace: how long the delivery of an approval stays open (R-DLV-1); None on a reader's connection.
+        marks: what was handed over; it rides on the transactions made here (R-DLV-2).
     """
 
     def __init__(
@@ -55,13 +60,18 @@ class Settler:
         register: Callable[[], Register],
         clock: Clock,
         on_commit: Callable[[float], None] = lambda _seconds: None,
+        *,
+        grace: timedelta | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self._store = store
         self._register = register
         self._clock = clock
         self._on_commit = on_commit
+        self._grace = grace
+        self._marks = marks or Marks()
 
-    def settle(self, commands: Sequence[Command]) -> list[Settled]:
+    def settle(self, commands: Sequence[Job]) -> list[Settled]:
         """Decide and write `commands` in order, in one transaction, and return a decision or a failure for each.
 
         A lock held by someone else is waited for a counted number of times. Where the connection was lost, perhaps in
@@ -87,7 +97,20 @@ class Settler:
         log.error("the ledger did not take a batch", extra={"why": str(failure), "commands": len(commands)})
         return [failure] * len(commands)
 
-    def consult(self, commands: Sequence[Command]) -> list[Settled]:
+    def flush(self) -> None:
+        """Write the marks that found no transaction to ride on; where the store fails, they wait for the next one."""
+        while self._marks.waiting:
+            try:
+                with self._marks.riding() as marks, self._store.write() as session:
+                    session.append(Book(closed=set(marks)))
+            except StoreError as error:
+                log.warning("hand-overs wait to be marked", extra={"why": str(error), "marks": self._marks.waiting})
+                return
+            except Exception:
+                log.exception("hand-overs could not be marked")
+                return
+
+    def consult(self, commands: Sequence[Job]) -> list[Settled]:
         """Decide `commands` on one snapshot and write nothing: for inquiries, on a reader's connection.
 
         Where the connection was lost they are read once more: often the server is back, and only this line was cut.
@@ -110,25 +133,33 @@ class Settler:
         log.error("the ledger could not be read", extra={"why": str(failure)})
         return [failure] * len(commands)
 
-    def _transaction(self, commands: Sequence[Command]) -> list[Decision]:
+    def _transaction(self, commands: Sequence[Job]) -> list[Decision]:
         began = time.perf_counter()
-        with self._store.write() as session:
+        with self._marks.riding() as marks, self._store.write() as session:
             asks, register = self._asks(commands)
             book = session.load(Needs.of(asks, register))
+            book.hand_over(marks)
             decisions = [book.decide(ask, register) for ask in asks]
             session.append(book)
         self._on_commit(time.perf_counter() - began)
         return decisions
 
-    def _asks(self, commands: Sequence[Command]) -> tuple[list[Ask], Register]:
+    def _asks(self, commands: Sequence[Job]) -> tuple[list[Ask], Register]:
         now = self._clock()
+        until = None if self._grace is None else now + self._grace
         numbers = draw_confirmations(len(commands))
-        asks = [Ask(command, now, number) for command, number in zip(commands, numbers, strict=True)]
+        asks = [_ask(command, now, number, until) for command, number in zip(commands, numbers, strict=True)]
         return asks, self._register()
 
 
+def _ask(job: Job, now: datetime, number: ConfirmationNumber, until: datetime | None) -> Ask:
+    if isinstance(job, Trial):  # its moment is its client's; how long its delivery stays open is not
+        return Ask(job.command, job.at(now), number, until, explained=True)
+    return Ask(job, now, number, until)
+
+
 def _one_by_one(
-    settle: Callable[[Sequence[Command]], list[Settled]], commands: Sequence[Command], error: StoreError
+    settle: Callable[[Sequence[Job]], list[Settled]], commands: Sequence[Job], error: StoreError
 ) -> list[Settled]:
     if len(commands) == 1:
         log.error("one command could not be settled", extra={"why": str(error)})

@@ -4,9 +4,9 @@ import fcntl
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,15 +14,24 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
-from amcash.domain.book import Book, Needs
+from amcash.domain.book import Book, Needs, OneRedemption
 from amcash.domain.codes import Endpoint
 from amcash.domain.commands import OutcomeKey
 from amcash.domain.outcomes import Recorded
 from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
-from amcash.domain.vocabulary import Cents, Collector, CollectorNumber, ConfirmationNumber, Redemption
+from amcash.domain.vocabulary import (
+    Cents,
+    Collector,
+    CollectorNumber,
+    ConfirmationNumber,
+    OpenDelivery,
+    Redemption,
+    Till,
+)
 from amcash.ledger import migrations
 from amcash.ledger.records import outcome_from, outcome_text, request_text
 from amcash.ledger.store import (
+    Purged,
     StoreBusyError,
     StoreConflictError,
     StoreError,
@@ -39,11 +48,16 @@ APPLICATION_ID = 0x616D6373
 BUSY_TIMEOUT_MS = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
 WAL_PAGES_BEFORE_CHECKPOINT = 4_000
+PURGE_ROWS = 500
+"""Outcomes in one piece of a purge: the ledger is then held for a few milliseconds."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder()
-_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, chain"
-_REDEMPTION = "kind, sponsor, at, cap_day, units, miles, cents, unit_miles, unit_cents, offer_id"
+_COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, cap_day, cap_used, chain"
+_REDEMPTION = (
+    "kind, sponsor, at, cap_day, units, miles, cents, unit_miles, unit_cents, offer_id, store, device, trace, "
+    "acquirer, vendor"
+)
 _TRANSFER = (
     "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
     "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
@@ -52,29 +66,57 @@ _TRANSFER = (
 # event loop. So what a batch needs comes as one row of JSON, and what it wrote goes in many rows a statement.
 _LOAD_COLLECTORS = (
     "SELECT json_group_array(json_array(number, active, show_balances, allow_redemption, cash, dream, transfers, "
-    "hex(chain))) FROM json_each(?) CROSS JOIN collector ON number = value"
+    "cap_day, cap_used, hex(chain))) FROM json_each(?) CROSS JOIN collector ON number = value"
 )
-_LOAD_USED = (
-    "SELECT json_group_array(json_array(collector, cap_day, cents)) FROM json_each(?) "
-    "CROSS JOIN daily_use ON collector = value ->> 0 AND cap_day = value ->> 1"
+_LOAD_EARLIER_USE = (
+    "SELECT json_group_array(json_array(value ->> 0, value ->> 1, (SELECT coalesce(sum("
+    "CASE kind WHEN 'redemption' THEN cents WHEN 'reversal' THEN -cents WHEN 'cancellation' THEN -cents END), 0) "
+    "FROM transfer WHERE collector = value ->> 0 AND cap_day = value ->> 1))) FROM json_each(?)"
 )
+# Of each key the newest attempt. What became of its redemption is looked up only where there is one.
 _LOAD_OUTCOMES = (
-    "SELECT json_group_array(json_array(collector, sponsor, endpoint, outcome.key, hex(digest), answer)) "
-    "FROM json_each(?) AS wanted CROSS JOIN outcome ON collector = value ->> 0 AND sponsor = value ->> 1 "
-    "AND endpoint = value ->> 2 AND outcome.key = value ->> 3"
+    "SELECT json_group_array(json_array(made.collector, sponsor, endpoint, made.key, hex(digest), answer, attempt, "
+    "EXISTS (SELECT 1 FROM open_delivery AS open "
+    "WHERE open.collector = made.collector AND open.confirmation = made.confirmation), "
+    "EXISTS (SELECT 1 FROM transfer AS moved INDEXED BY transfer_by_confirmation "
+    "WHERE moved.collector = made.collector "
+    "AND moved.confirmation = made.confirmation AND kind = 'cancellation'))) "
+    "FROM json_each(?) AS wanted CROSS JOIN outcome AS made ON made.collector = value ->> 0 AND sponsor = value ->> 1 "
+    "AND endpoint = value ->> 2 AND made.key = value ->> 3 WHERE attempt = (SELECT max(attempt) FROM outcome AS newest "
+    "WHERE newest.collector = made.collector AND newest.sponsor = made.sponsor "
+    "AND newest.endpoint = made.endpoint AND newest.key = made.key)"
 )
-_SELECT_REDEMPTION = f"SELECT {_REDEMPTION} FROM transfer WHERE collector = ? AND confirmation = ?"
+_LOAD_DELIVERIES = (
+    "SELECT json_group_array(json_array(collector, confirmation, sponsor, open.key, open_until)) FROM json_each(?) "
+    "CROSS JOIN open_delivery AS open ON collector = value ->> 0 AND confirmation = value ->> 1"
+)
+# Named, for without it SQLite would rather walk over all transfers of the collector.
+_SELECT_REDEMPTION = (
+    f"SELECT {_REDEMPTION} FROM transfer INDEXED BY transfer_by_confirmation WHERE collector = ? AND confirmation = ?"
+)
 _INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES"
 _INSERT_OUTCOME = "INSERT INTO outcome VALUES"
 _UPSERT_COLLECTOR = f"INSERT INTO collector ({_COLLECTOR}) VALUES"
 _UPSERT_COLLECTOR_SET = (
     "ON CONFLICT (number) DO UPDATE "
-    "SET cash = excluded.cash, dream = excluded.dream, transfers = excluded.transfers, chain = excluded.chain"
+    "SET cash = excluded.cash, dream = excluded.dream, transfers = excluded.transfers, chain = excluded.chain, "
+    "cap_day = excluded.cap_day, cap_used = excluded.cap_used"
 )
-_UPSERT_USED = "INSERT INTO daily_use VALUES"
-_UPSERT_USED_SET = "ON CONFLICT (collector, cap_day) DO UPDATE SET cents = excluded.cents"
-_ROWS_A_STATEMENT = (64, 32, 16, 8, 4, 2, 1)
-"""A few sizes only, so that every statement stays prepared."""
+_OPEN_DELIVERY = "INSERT INTO open_delivery VALUES"
+_PROLONG_DELIVERY = "UPDATE open_delivery SET open_until = max(open_until, ?) WHERE collector = ? AND confirmation = ?"
+_CLOSE_DELIVERIES = (
+    "DELETE FROM open_delivery WHERE (collector, confirmation) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+)
+_OLDEST_OUTCOMES = "SELECT rowid, at FROM outcome WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_PURGE_OUTCOMES = (
+    "DELETE FROM outcome WHERE rowid > ? AND rowid <= ? AND at < ? AND NOT EXISTS (SELECT 1 FROM open_delivery AS open "
+    "WHERE open.collector = outcome.collector AND open.confirmation = outcome.confirmation)"
+)
+_ROWS_A_STATEMENT_MAX = 32
+_STATEMENTS_KEPT = 256
+"""One for each number of rows and each table, so that every statement stays prepared."""
+_PAGE_CACHE_KIB = 16 * 1024
+"""Of each connection; what is not in it is in the system's."""
 
 
 @functools.cache
@@ -148,6 +190,7 @@ class SqliteStore:
 
 class _SqliteSession:
     def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._executemany = connection.executemany
 
@@ -161,12 +204,20 @@ class _SqliteSession:
         book = Book()
         for number, *flags_and_sums, chain in self._json(_LOAD_COLLECTORS, list(needs.collectors)):
             book.collectors[number] = _collector((number, *flags_and_sums, bytes.fromhex(chain)))
-        days = [(number, day.isoformat()) for number, day in needs.cap_days]
-        for number, day, cents in self._json(_LOAD_USED, days):
-            book.used[number, date.fromisoformat(day)] = Cents(cents)
-        for number, sponsor, endpoint, key, digest, answer in self._json(_LOAD_OUTCOMES, list(needs.keys)):
+        days = [(number, day.isoformat()) for number, day in needs.cap_days_before(book)]
+        for number, day, cents in self._json(_LOAD_EARLIER_USE, days):
+            book.earlier_use[number, date.fromisoformat(day)] = Cents(cents)
+        for number, sponsor, endpoint, key, digest, answer, *what_became in self._json(
+            _LOAD_OUTCOMES, list(needs.keys)
+        ):
             found = OutcomeKey(number, sponsor, Endpoint(endpoint), key)
-            book.recorded[found] = Recorded(found, bytes.fromhex(digest), None, outcome_from(answer))
+            attempt, is_open, cancelled = what_became
+            book.recorded[found] = Recorded(
+                found, bytes.fromhex(digest), None, outcome_from(answer), attempt, bool(is_open), bool(cancelled)
+            )
+        for number, confirmation, sponsor, key, until in self._json(_LOAD_DELIVERIES, list(needs.deliveries)):
+            row = OpenDelivery(number, confirmation, sponsor, key, from_microseconds(until))
+            book.deliveries[number, confirmation] = row
         for number, confirmation in needs.redemptions:
             redemption = self._redemption(number, confirmation)
             if redemption is not None:
@@ -176,10 +227,22 @@ class _SqliteSession:
     def _redemption(self, number: CollectorNumber, confirmation: ConfirmationNumber) -> Redemption | None:
         found: Redemption | None = None
         closed = False
-        for kind, sponsor, at, cap_day, *terms in self._execute(_SELECT_REDEMPTION, (number, confirmation)):
+        for kind, sponsor, at, cap_day, *rest in self._execute(_SELECT_REDEMPTION, (number, confirmation)):
             if kind == Kind.REDEMPTION:
+                units, miles, cents, unit_miles, unit_cents, offer_id, *till = rest
                 found = Redemption(
-                    number, confirmation, sponsor, from_microseconds(at), date.fromisoformat(cap_day), *terms
+                    number,
+                    confirmation,
+                    sponsor,
+                    from_microseconds(at),
+                    date.fromisoformat(cap_day),
+                    units=units,
+                    miles=miles,
+                    cents=cents,
+                    unit_miles=unit_miles,
+                    unit_cents=unit_cents,
+                    offer_id=offer_id,
+                    till=Till(*till),
                 )
             else:
                 closed = True
@@ -192,8 +255,28 @@ class _SqliteSession:
         self._insert(_INSERT_OUTCOME, [_outcome_row(item) for item in book.outcomes])
         changed = [_collector_row(book.collectors[number]) for number in book.changed]
         self._insert(_UPSERT_COLLECTOR, changed, _UPSERT_COLLECTOR_SET)
-        days = [(number, day.isoformat(), book.used[number, day]) for number, day in book.changed_days]
-        self._insert(_UPSERT_USED, days, _UPSERT_USED_SET)
+        self._insert(_OPEN_DELIVERY, [_delivery_row(book.deliveries[one]) for one in book.opened - book.closed])
+        for one, until in book.prolonged.items():
+            self._execute(_PROLONG_DELIVERY, (microseconds(until), *one))
+        self._close_deliveries(book.closed)
+
+    def _close_deliveries(self, closed: Collection[OneRedemption]) -> None:
+        if closed:
+            self._execute(_CLOSE_DELIVERIES, (_ENCODER.encode(list(closed)).decode(),))
+
+    def purge(self, older_than: datetime, place: int) -> Purged:
+        rows = list(self._execute(_OLDEST_OUTCOMES, (place, PURGE_ROWS)))
+        if not rows:
+            return Purged(0, None)
+        last, before = rows[-1][0], microseconds(older_than)
+        old = sum(at < before for _, at in rows)
+        if old:
+            self._execute(_PURGE_OUTCOMES, (place, last, before))
+        done = self._connection.changes() if old else 0
+        if done:
+            self._execute("UPDATE purge SET horizon = ? WHERE horizon < ?", (before, before))
+        # A row's place is its age: behind a piece with nothing old there is nothing old.
+        return Purged(done, last if old else None)
 
     def _json(self, sql: str, wanted: Sequence[object]) -> list[list[Any]]:
         if not wanted:
@@ -203,18 +286,16 @@ class _SqliteSession:
         return rows
 
     def _insert(self, insert: str, rows: Sequence[tuple[Value, ...]], end: str = "") -> None:
-        begun = 0
-        for size in _ROWS_A_STATEMENT:
-            while len(rows) - begun >= size:
-                chunk = rows[begun : begun + size]
-                begun += size
-                sql = _many_rows(insert, len(chunk[0]), size, end)
-                self._execute(sql, tuple(itertools.chain.from_iterable(chunk)))
+        for begun in range(0, len(rows), _ROWS_A_STATEMENT_MAX):
+            chunk = rows[begun : begun + _ROWS_A_STATEMENT_MAX]
+            sql = _many_rows(insert, len(chunk[0]), len(chunk), end)
+            self._execute(sql, tuple(itertools.chain.from_iterable(chunk)))
 
 
 def _collector(row: tuple[Any, ...]) -> Collector:
-    number, active, shows, allows, cash, dream, transfers, chain = row
-    return Collector(number, bool(active), bool(shows), bool(allows), cash, dream, transfers, chain)
+    number, active, shows, allows, cash, dream, transfers, cap_day, cap_used, chain = row
+    day = None if cap_day is None else date.fromisoformat(cap_day)
+    return Collector(number, bool(active), bool(shows), bool(allows), cash, dream, transfers, chain, day, cap_used)
 
 
 def _collector_row(item: Collector) -> tuple[Value, ...]:
@@ -226,8 +307,14 @@ def _collector_row(item: Collector) -> tuple[Value, ...]:
         item.cash,
         item.dream,
         item.transfers,
+        None if item.cap_day is None else item.cap_day.isoformat(),
+        item.cap_used,
         item.chain,
     )
+
+
+def _delivery_row(item: OpenDelivery) -> tuple[Value, ...]:
+    return item.collector, item.confirmation, item.sponsor, item.key, microseconds(item.open_until)
 
 
 def _transfer_row(entry: Entry) -> tuple[Value, ...]:
@@ -265,6 +352,7 @@ def _outcome_row(item: Recorded) -> tuple[Value, ...]:
     assert item.command is not None
     return (
         *item.key,
+        item.attempt,
         item.digest,
         microseconds(outcome.at),
         outcome.code,
@@ -369,7 +457,7 @@ def _connect(path: Path, *, create: bool) -> apsw.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if not os.access(path, os.W_OK):
         raise PermissionError(path)
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_STATEMENTS_KEPT)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     _refuse_strangers_database(connection, path)
     for pragma in (
@@ -379,7 +467,7 @@ def _connect(path: Path, *, create: bool) -> apsw.Connection:
         "trusted_schema = OFF",
         "temp_store = MEMORY",  # where a statement of many rows keeps what it would need to undo itself
         "recursive_triggers = ON",  # so that REPLACE, too, meets the triggers that keep the ledger append-only
-        "cache_size = -65536",
+        f"cache_size = -{_PAGE_CACHE_KIB}",
         f"wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}",
     ):
         for _ in connection.execute(f"PRAGMA {pragma}"):

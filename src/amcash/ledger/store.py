@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from amcash.domain.book import Book, Needs
 
@@ -49,6 +50,15 @@ class StoreUnusableError(StoreError):
     """The database cannot be used at all; the message says what to do."""
 
 
+class Purged(NamedTuple):
+    """What one piece of a purge did."""
+
+    outcomes: int
+    """How many are gone."""
+    place: int | None
+    """Where the next piece begins; None when all old ones were seen."""
+
+
 class Session(Protocol):
     """What can be done inside one transaction."""
 
@@ -56,7 +66,14 @@ class Session(Protocol):
         """Read the accounts that a batch needs; in a write transaction their rows are locked until its end."""
 
     def append(self, book: Book) -> None:
-        """Write what the batch decided: transfers, outcomes, accounts."""
+        """Write what the batch decided: transfers, outcomes, deliveries, accounts."""
+
+    def purge(self, older_than: datetime, place: int) -> Purged:
+        """Delete the outcomes before a time that stand in one bounded piece of their table, from `place` on (R-IDEM-8).
+
+        Never one whose delivery is open. The first piece begins at 0. The ledger keeps the time, as its horizon:
+        before it, an outcome may be absent.
+        """
 
     def run(self, sql: str, *values: Value) -> Iterator[tuple[Any, ...]]:
         """Run one statement, `?` for each value, and stream its rows: for everything off the hot path."""

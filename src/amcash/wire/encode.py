@@ -1,4 +1,4 @@
-"""From an outcome to status and body (R-WIRE-5 to R-WIRE-7, R-WIRE-9)."""
+"""From an outcome to status and body (R-WIRE-5 to R-WIRE-7, R-WIRE-9): what `messages` describes, and tests hold to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from amcash.domain.commands import Command
 from amcash.domain.outcomes import Balances, Fault, Outcome
 from amcash.domain.vocabulary import Cents, Language, Programme, Terms
 from amcash.wire.decode import Rejection
-from amcash.wire.messages import IDENTIFIERS, RESPONSES, EchoResponse, NoTokenResponse
+from amcash.wire.messages import IDENTIFIERS, NoTokenResponse
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _SECONDS_REMEMBERED = 64
 """All answers of a second carry the same local time; a retry's is an older one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """An HTTP status and a JSON body."""
 
@@ -38,16 +38,16 @@ def encode(command: Command, outcome: Outcome, programme: Programme) -> Answer:
     message = _message(row.message(command.endpoint, command.language), outcome.fault, command.language)
     if outcome.code is Code.INVALID_PARAMETER or row.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _refusal(outcome.code, message, command.sent, outcome.at, programme)
-    response = RESPONSES[command.endpoint](
-        message=message,
-        responseCode=outcome.code,
-        transDateTime=_local_time(outcome.at, programme),
+    said = {
         **command.sent,
+        "message": message,
+        "responseCode": outcome.code,
+        "transDateTime": _local_time(outcome.at, programme),
         **_balances(outcome.balances),
         **_offer(outcome.terms),
         **_results(command.endpoint, outcome),
-    )
-    return Answer(row.status, _ENCODER.encode(response))
+    }
+    return Answer(row.status, _ENCODER.encode(said))
 
 
 def encode_rejection(rejection: Rejection, at: datetime, programme: Programme) -> Answer:
@@ -70,13 +70,13 @@ def encode_no_token(endpoint: Endpoint) -> Answer:
 
 
 def _refusal(code: Code, message: str, sent: Mapping[str, str], at: datetime, programme: Programme) -> Answer:
-    response = EchoResponse(
-        message=message,
-        responseCode=code,
-        transDateTime=_local_time(at, programme),
+    said = {
         **{name: value for name, value in sent.items() if name in IDENTIFIERS},
-    )
-    return Answer(TABLE[code].status, _ENCODER.encode(response))
+        "message": message,
+        "responseCode": code,
+        "transDateTime": _local_time(at, programme),
+    }
+    return Answer(TABLE[code].status, _ENCODER.encode(said))
 
 
 def _message(words: str, fault: Fault | None, language: Language) -> str:

@@ -10,6 +10,8 @@ CREATE TABLE collector (
     cash              bigint            NOT NULL CHECK (cash >= 0),       -- R-LED-4
     dream             bigint            NOT NULL CHECK (dream >= 0),
     transfers         bigint            NOT NULL CHECK (transfers >= 0),  -- the number of the last one
+    cap_day           text COLLATE "C",                                   -- the latest on which the collector has redeemed
+    cap_used          bigint            NOT NULL CHECK (cap_used >= 0 AND (cap_day IS NOT NULL OR cap_used = 0)),
     chain             bytea             NOT NULL CHECK (length(chain) = 32)
 ) WITH (fillfactor = 80);  -- room for a row's next versions on its own page, so that no index has to learn of them
 
@@ -71,36 +73,41 @@ END $$;
 CREATE TRIGGER transfer_follows_the_one_before AFTER INSERT ON transfer
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION refuse_gap();
 
-CREATE TABLE daily_use (
-    collector  text COLLATE "C"  NOT NULL,
-    cap_day    text COLLATE "C"  NOT NULL,
-    cents      bigint            NOT NULL CHECK (cents >= 0),
-    PRIMARY KEY (collector, cap_day)
-) WITH (fillfactor = 80);
-
 -- What was answered, under its idempotency key (R-IDEM-6): the request as it was sent and the outcome, as JSON.
+-- A retry after a cancellation is the next attempt (R-DLV-6). No index by time: the purge walks over the pages.
 CREATE TABLE outcome (
     collector     text COLLATE "C"  NOT NULL,
     sponsor       text COLLATE "C"  NOT NULL,
     endpoint      text COLLATE "C"  NOT NULL,
     key           text COLLATE "C"  NOT NULL,
+    attempt       bigint            NOT NULL CHECK (attempt >= 1),
     digest        bytea             NOT NULL CHECK (length(digest) = 32),
     at            bigint            NOT NULL,
     code          text COLLATE "C"  NOT NULL,
     confirmation  text COLLATE "C",
     request       text COLLATE "C"  NOT NULL,
     answer        text COLLATE "C"  NOT NULL,
-    PRIMARY KEY (collector, sponsor, endpoint, key)
+    PRIMARY KEY (collector, sponsor, endpoint, key, attempt)
 );
 
--- The delivery of an approval (R-DLV-1): its place; the delivery mechanism fills it.
-CREATE TABLE delivery (
+-- Approvals whose hand-over is not known yet (R-DLV-1). A row is deleted when its answer was handed over, or when the
+-- redemption is reversed or cancelled; so this table stays small, and what became of a delivery stands in `transfer`.
+-- Each redemption's row comes and goes within the second: dead ones are cleared away after a number, not a share.
+CREATE TABLE open_delivery (
     collector     text COLLATE "C"  NOT NULL,
     confirmation  text COLLATE "C"  NOT NULL,
-    state         text COLLATE "C"  NOT NULL CHECK (state IN ('open', 'delivered', 'cancelled')),
+    sponsor       text COLLATE "C"  NOT NULL,
+    key           text COLLATE "C"  NOT NULL,  -- with the collector and the sponsor: the outcome's
     open_until    bigint            NOT NULL,
     PRIMARY KEY (collector, confirmation)
+) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
+
+-- Before the horizon an outcome may be absent, for it was purged (R-IDEM-8).
+CREATE TABLE purge (
+    "only"   smallint  NOT NULL PRIMARY KEY CHECK ("only" = 1),
+    horizon  bigint    NOT NULL
 );
+INSERT INTO purge VALUES (1, 0);
 
 -- Written by the probe behind echo and readiness (R-ECHO-1).
 CREATE TABLE heartbeat (

@@ -9,6 +9,8 @@ CREATE TABLE collector (
     cash              INTEGER NOT NULL CHECK (cash >= 0),       -- R-LED-4
     dream             INTEGER NOT NULL CHECK (dream >= 0),
     transfers         INTEGER NOT NULL CHECK (transfers >= 0),  -- the number of the last one
+    cap_day           TEXT,                                     -- the latest on which the collector has redeemed
+    cap_used          INTEGER NOT NULL CHECK (cap_used >= 0 AND (cap_day IS NOT NULL OR cap_used = 0)),
     chain             BLOB    NOT NULL CHECK (length(chain) = 32)
 ) STRICT, WITHOUT ROWID;
 
@@ -62,36 +64,40 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
-CREATE TABLE daily_use (
-    collector  TEXT    NOT NULL,
-    cap_day    TEXT    NOT NULL,
-    cents      INTEGER NOT NULL CHECK (cents >= 0),
-    PRIMARY KEY (collector, cap_day)
-) STRICT, WITHOUT ROWID;
-
 -- What was answered, under its idempotency key (R-IDEM-6): the request as it was sent and the outcome, as JSON.
+-- A retry after a cancellation is the next attempt (R-DLV-6). Rowids rise with time: the purge begins at the first.
 CREATE TABLE outcome (
     collector     TEXT    NOT NULL,
     sponsor       TEXT    NOT NULL,
     endpoint      TEXT    NOT NULL,
     key           TEXT    NOT NULL,
+    attempt       INTEGER NOT NULL CHECK (attempt >= 1),
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),
     at            INTEGER NOT NULL,
     code          TEXT    NOT NULL,
     confirmation  TEXT,
     request       TEXT    NOT NULL,
     answer        TEXT    NOT NULL,
-    PRIMARY KEY (collector, sponsor, endpoint, key)
+    PRIMARY KEY (collector, sponsor, endpoint, key, attempt)
 ) STRICT;
 
--- The delivery of an approval (R-DLV-1): its place; the delivery mechanism fills it.
-CREATE TABLE delivery (
+-- Approvals whose hand-over is not known yet (R-DLV-1). A row is deleted when its answer was handed over, or when the
+-- redemption is reversed or cancelled; so this table stays small, and what became of a delivery stands in `transfer`.
+CREATE TABLE open_delivery (
     collector     TEXT    NOT NULL,
     confirmation  TEXT    NOT NULL,
-    state         TEXT    NOT NULL CHECK (state IN ('open', 'delivered', 'cancelled')),
+    sponsor       TEXT    NOT NULL,
+    key           TEXT    NOT NULL,  -- with the collector and the sponsor: the outcome's
     open_until    INTEGER NOT NULL,
     PRIMARY KEY (collector, confirmation)
 ) STRICT, WITHOUT ROWID;
+
+-- Before the horizon an outcome may be absent, for it was purged (R-IDEM-8).
+CREATE TABLE purge (
+    only     INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    horizon  INTEGER NOT NULL
+) STRICT;
+INSERT INTO purge VALUES (1, 0);
 
 -- Written by the probe behind echo and readiness (R-ECHO-1).
 CREATE TABLE heartbeat (

@@ -1,0 +1,272 @@
+"""What was handed over: the journal that outlives the process, and the marks on their way to the ledger (R-DLV-3a).
+
+A confirmation number is journalled just before its bytes go to the socket, and marked when they have gone. The
+journal's lines are for the processes that come after this one's sudden death: they mark what stands in them.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import re
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from amcash.domain.book import Book, OneRedemption
+from amcash.domain.vocabulary import CollectorNumber, ConfirmationNumber
+from amcash.ledger.store import Store, StoreError, StoreUnusableError
+
+log = logging.getLogger(__name__)
+
+MARKS_A_TRANSACTION_MAX: Final = 1_000
+"""How many marks one transaction carries: its own commands must not wait for a backlog."""
+SEGMENT_BYTES_MAX: Final = 1 << 20
+"""A journal goes on in a new file then; one whose marks are all committed is deleted."""
+_SUFFIX: Final = ".journal"
+_LINE: Final = re.compile(rb"([+-])([0-9]{1,19}) ([0-9]{16})")
+
+
+def _nothing(_marks: Sequence[OneRedemption]) -> None:
+    pass
+
+
+class JournalError(StoreError):
+    """A line could not be written, as on a full disk: what it tells of must not be handed over."""
+
+
+class Marks:
+    """Answers that have been handed over and are not yet marked so in the ledger; any thread may use it.
+
+    Args:
+        on_committed: told which marks a commit has made durable.
+    """
+
+    def __init__(self, on_committed: Callable[[Sequence[OneRedemption]], None] = _nothing) -> None:
+        self._on_committed = on_committed
+        self._waiting: deque[OneRedemption] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a transaction."""
+        return len(self._waiting)
+
+    def add(self, collector: CollectorNumber, confirmation: ConfirmationNumber) -> None:
+        """Take one mark."""
+        self._waiting.append((collector, confirmation))
+
+    @contextmanager
+    def riding(self) -> Iterator[list[OneRedemption]]:
+        """Lend the marks that wait to the transaction that is made inside; where it fails, they wait again."""
+        marks = [self._waiting.popleft() for _ in range(min(len(self._waiting), MARKS_A_TRANSACTION_MAX))]
+        try:
+            yield marks
+        except BaseException:
+            self._waiting.extendleft(reversed(marks))
+            raise
+        if marks:
+            self._on_committed(marks)
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One file of a journal."""
+
+    path: Path
+    descriptor: int
+    size: int = 0
+    uncommitted: Counter[OneRedemption] = field(default_factory=Counter)
+
+    def write(self, sign: bytes, one: OneRedemption) -> None:
+        line = b"%b%b %b\n" % (sign, one[0].encode(), one[1].encode())
+        written = os.write(self.descriptor, line)
+        if written < len(line):  # the disk is full: what follows must not stand behind half a line
+            os.ftruncate(self.descriptor, self.size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size += written
+
+    def settle(self, one: OneRedemption) -> None:
+        """One line about `one` needs no successor's care any more."""
+        self.uncommitted[one] -= 1
+        if self.uncommitted[one] <= 0:
+            del self.uncommitted[one]
+
+    def remove(self) -> None:
+        with suppress(OSError):  # what cannot be deleted is taken in when we are gone: nothing in it is news
+            self.path.unlink()
+        os.close(self.descriptor)  # behind the unlinking: nobody may take a file of ours for a dead process's
+
+
+class Journal:
+    """The hand-overs of this process, a line each, in files that other processes can tell to be a living one's.
+
+    A line is one `write` without fsync: it outlives the process, not the machine. It holds a collector number, so the
+    files are for their owner's eyes only. `append` and `withdraw` belong to one thread, `committed` to any.
+
+    Args:
+        folder: of this ledger's journals; made where there is none.
+        segment_bytes_max: how long a file may grow.
+
+    Raises:
+        StoreUnusableError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+        self._folder = folder
+        self._segment_bytes_max = segment_bytes_max
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._segments = [_new_segment(folder)]
+        except OSError as error:
+            raise StoreUnusableError(
+                f"the journal of hand-overs cannot be written in {folder}: {error.strerror}; "
+                "make the folder writable, or name another with --state-dir (AMCASH_STATE_DIR)"
+            ) from None
+
+    def append(self, collector: CollectorNumber, confirmation: ConfirmationNumber) -> None:
+        """Write down that an answer is about to be handed over.
+
+        Raises:
+            JournalError: it is not written; so the answer must not be sent.
+        """
+        one = (collector, confirmation)
+        try:
+            with self._lock:
+                if self._segments[-1].size >= self._segment_bytes_max:
+                    self._segments.append(_new_segment(self._folder))
+                    self._drop_settled()
+                self._segments[-1].write(b"+", one)
+                self._segments[-1].uncommitted[one] += 1
+        except OSError as error:
+            raise JournalError(f"the journal of hand-overs cannot be written: {error.strerror}") from error
+
+    def withdraw(self, collector: CollectorNumber, confirmation: ConfirmationNumber) -> None:
+        """Write down that the hand-over failed after all.
+
+        Where even that cannot be written nothing is raised: after this process's death the answer would count as
+        handed over, as it would have, had the process died a moment before.
+        """
+        one = (collector, confirmation)
+        with self._lock:
+            for segment in self._segments:
+                if one in segment.uncommitted:
+                    try:
+                        segment.write(b"-", one)  # into the same file: each is read by itself
+                    except OSError as error:
+                        log.warning("a failed hand-over could not be journalled", extra={"why": error.strerror})
+                    segment.settle(one)
+                    return
+
+    def committed(self, marks: Sequence[OneRedemption]) -> None:
+        """Forget what the ledger knows: files that hold nothing else are deleted."""
+        with self._lock:
+            for one in marks:
+                for segment in self._segments:
+                    if one in segment.uncommitted:
+                        segment.settle(one)
+                        break
+            self._drop_settled()
+
+    def close(self) -> None:
+        """Let the files go: what is not committed is left for the next process, an empty journal is removed."""
+        with self._lock:
+            for segment in self._segments:
+                if segment.uncommitted:
+                    os.close(segment.descriptor)
+                else:
+                    segment.remove()
+            self._segments = []
+
+    def _drop_settled(self) -> None:
+        for segment in self._segments[:-1]:
+            if not segment.uncommitted:
+                segment.remove()
+                self._segments.remove(segment)
+
+
+def _new_segment(folder: Path) -> _Segment:
+    """Return a new file, locked as long as this process lives."""
+    while True:
+        path = folder / f"{os.getpid()}-{uuid.uuid4().hex}{_SUFFIX}"
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return _Segment(path, descriptor)
+        os.close(descriptor)  # somebody took it for a dead process's, in the moment before the lock
+
+
+class Journals:
+    """The journals of all processes on one ledger, in one folder.
+
+    Args:
+        folder: may be missing; then there are none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take_in(self, store: Store) -> int:
+        """Mark what stands in the journals of dead processes as handed over, and delete them (R-DLV-3a).
+
+        Returns:
+            How many journals there were.
+
+        Raises:
+            StoreError: the ledger did not take a mark; its journal is left for the next time.
+        """
+        taken = 0
+        for path in self._paths():
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue  # another process has just taken it in
+            try:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    continue  # its process lives
+                marks = _standing(path)
+                if marks:
+                    with store.write() as session:
+                        session.append(Book(closed=marks))
+                path.unlink(missing_ok=True)
+                taken += 1
+                log.info("took in the journal of a process that died", extra={"hand_overs": len(marks)})
+            finally:
+                os.close(descriptor)
+        return taken
+
+    def standing(self) -> set[OneRedemption]:
+        """Return what was handed over by any process, living ones too: none of it may be cancelled."""
+        found: set[OneRedemption] = set()
+        for path in self._paths():
+            found |= _standing(path)
+        return found
+
+    def _paths(self) -> list[Path]:
+        with suppress(OSError):
+            return sorted(path for path in self._folder.iterdir() if path.name.endswith(_SUFFIX))
+        return []
+
+
+def _standing(path: Path) -> set[OneRedemption]:
+    """Return what stands in a journal and was not withdrawn; a torn line is none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return set()
+    counts: Counter[OneRedemption] = Counter()
+    for line in content.split(b"\n")[:-1]:
+        match = _LINE.fullmatch(line)
+        if match is not None:
+            sign, collector, confirmation = match.groups()
+            one = CollectorNumber(collector.decode()), ConfirmationNumber(confirmation.decode())
+            counts[one] += 1 if sign == b"+" else -1
+    return {one for one, count in counts.items() if count > 0}

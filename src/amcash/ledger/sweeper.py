@@ -1,0 +1,161 @@
+"""The sweeper: one thread in every process that cancels what was not handed over and purges old outcomes.
+
+There is no leader: two sweepers at once find the same rows, and the lock of a row lets one of them win (R-DLV-4).
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import timedelta
+from typing import Final
+
+from amcash.domain.book import OneRedemption
+from amcash.domain.commands import Cancel
+from amcash.domain.outcomes import Decision
+from amcash.domain.transfers import microseconds
+from amcash.domain.vocabulary import masked
+from amcash.ledger.handover import Journals
+from amcash.ledger.lane import QueueFullError
+from amcash.ledger.settle import Clock, Settled
+from amcash.ledger.store import Store, StoreBusyError, StoreError
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S: Final = 1.0
+"""Cancelled within the grace and 5 s more (R-DLV-5): one round in hand, one that failed, and the queue."""
+CANCEL_COMMANDS_MAX: Final = 256
+"""In one round; the rows behind them are the next round's."""
+CANCEL_WAIT_S: Final = 10.0
+PURGE_PIECES_MAX: Final = 20
+"""Pieces of a purge in one round, each its own transaction."""
+PURGE_EVERY_S: Final = 600.0
+"""From the end of one purge to the begin of the next."""
+
+_EXPIRED = "SELECT collector, confirmation FROM open_delivery WHERE open_until <= ? ORDER BY open_until LIMIT ?"
+
+
+class Sweeper:
+    """Cancels expired deliveries and purges old outcomes, a bounded piece a round.
+
+    Args:
+        store: a connection of its own; after `start`, the sweeper's thread alone uses it.
+        hand_in: gives a cancellation to the lane that writes.
+        journals: of every process on this ledger and this machine.
+        clock: gives the time.
+        retention: how long outcomes are kept (R-IDEM-8).
+        on_cancelled: told of each redemption that this sweeper has cancelled.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hand_in: Callable[[Cancel], "Future[Settled]"],
+        journals: Journals,
+        clock: Clock,
+        *,
+        retention: timedelta,
+        on_cancelled: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._hand_in = hand_in
+        self._journals = journals
+        self._clock = clock
+        self._retention = retention
+        self._on_cancelled = on_cancelled
+        self._purge_place: int | None = 0
+        self._purge_rests = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the round, and end the thread. The lane that writes must still be working."""
+        self._stopped.set()
+        self._thread.join()
+
+    def sweep(self) -> int:
+        """Go one round: take in dead journals, then cancel what has expired; return how many were cancelled.
+
+        Raises:
+            StoreError: the ledger could not be read, or did not take a mark.
+        """
+        self._journals.take_in(self._store)
+        now = self._clock()
+        with self._store.read() as session:
+            expired: list[OneRedemption] = [
+                (number, confirmation)
+                for number, confirmation in session.run(_EXPIRED, microseconds(now), CANCEL_COMMANDS_MAX)
+            ]
+        if not expired:
+            return 0
+        # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
+        handed_over = self._journals.standing()
+        waiting = [self._hand_in(Cancel(*one)) for one in expired if one not in handed_over]
+        settled = [future.result(CANCEL_WAIT_S) for future in waiting]
+        cancelled = [item for item in settled if isinstance(item, Decision) and item.entry is not None]
+        for decision in cancelled:
+            self._tell(decision)
+        for failure in settled:
+            if isinstance(failure, StoreError):
+                raise failure
+        return len(cancelled)
+
+    def _tell(self, decision: Decision) -> None:
+        assert decision.redemption is not None
+        made = decision.redemption
+        log.warning(
+            "a redemption was cancelled: its approval was not handed over in time",
+            extra={"collector": masked(made.collector), "confirmation": made.confirmation, "miles": made.miles},
+        )
+        self._on_cancelled()
+
+    def purge(self) -> int:
+        """Delete old outcomes, `PURGE_PIECES_MAX` pieces at most, going on where the last call ended.
+
+        Returns:
+            How many are gone.
+
+        Raises:
+            StoreError: the rest waits for the next call.
+        """
+        gone = 0
+        older_than = self._clock() - self._retention
+        for _ in range(PURGE_PIECES_MAX):
+            if self._purge_place is None or self._stopped.is_set():
+                break
+            with self._store.write() as session:
+                piece = session.purge(older_than, self._purge_place)
+            self._purge_place = piece.place
+            gone += piece.outcomes
+        if gone:
+            log.info("old outcomes were purged", extra={"outcomes": gone, "older_than": older_than.isoformat()})
+        return gone
+
+    def _run(self) -> None:
+        self._try(self.sweep)
+        while not self._stopped.wait(SWEEP_EVERY_S):
+            self._try(self.sweep)
+            self._try(self._purge_in_turn)
+
+    def _purge_in_turn(self) -> None:
+        if self._purge_place is None:
+            self._purge_rests += SWEEP_EVERY_S
+            if self._purge_rests < PURGE_EVERY_S:
+                return
+            self._purge_rests, self._purge_place = 0.0, 0
+        self.purge()
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except StoreBusyError:
+            log.info("the sweeper waits: the ledger is busy")
+        except (StoreError, QueueFullError, FutureTimeoutError) as error:
+            log.warning("the sweeper could not work; it tries again", extra={"why": str(error) or type(error).__name__})
+        except Exception:
+            log.exception("the sweeper failed; it tries again")
