@@ -273,6 +273,7 @@ def _serve(
     watch = registers.Watch(
         _connect(settings), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
     )
+    plays = settings.sandbox and shared is None  # clocks and faults are one process's
     watch.look()  # a process that takes another's place comes long after the register was first read
     metrics = Metrics(shared)
     folder = _journal_folder(settings)
@@ -285,7 +286,7 @@ def _serve(
         Journals(folder),
         utc_now,
         # Where clients set the time, the age of an outcome means nothing: a sandbox keeps them all.
-        retention=KEPT_FOR_EVER if settings.sandbox else timedelta(hours=settings.outcome_retention_h),
+        retention=KEPT_FOR_EVER if plays else timedelta(hours=settings.outcome_retention_h),
         on_cancelled=metrics.cancellations.inc,
     )
     port = listener.getsockname()[1]
@@ -310,7 +311,6 @@ def _serve(
         budget_s=settings.budget_ms / 1000,
     )
     # Clocks, faults and journals are one process's: of several, each would show its own.
-    plays = settings.sandbox and shared is None
     app, *beside = _sandbox(edge, settings, watch, described) if plays else (make_app(edge),)
     # The sweeper stops first: it hands in to the lane that writes.
     parts: tuple[_Part, ...] = (sweeper, *beside, watch, lanes.writes, lanes.reads)

@@ -1,4 +1,4 @@
-"""Servers for tests over HTTP; some modules run on both databases, the others on SQLite."""
+"""Servers for tests over HTTP, as in production; some modules run on both databases, the others on SQLite."""
 
 from contextlib import contextmanager
 
@@ -35,7 +35,7 @@ def new_database(request, kind, folder):
 def server(request, kind, tmp_path_factory):
     """One server for all tests that do not disturb each other."""
     folder = tmp_path_factory.mktemp("server")
-    with new_database(request, kind, folder) as url, serving(folder, database=url) as running:
+    with new_database(request, kind, folder) as url, serving(folder, database=url, sandbox=False) as running:
         yield running
 
 
@@ -54,7 +54,7 @@ def database(request, kind, tmp_path):
 @pytest.fixture
 def own_server(database, tmp_path):
     """A server that a test may disturb."""
-    with serving(tmp_path, database=database) as running:
+    with serving(tmp_path, database=database, sandbox=False) as running:
         yield running
 
 
@@ -63,7 +63,7 @@ def own_servers(kind, database, tmp_path):
     """All that may serve one ledger: on SQLite one process, on PostgreSQL several, with the requests spread over."""
     if kind != "postgres":
         options = ["--workers", str(PROCESSES)] if kind == "workers" else []
-        with serving(tmp_path, *options, database=database) as running:
+        with serving(tmp_path, *options, database=database, sandbox=False) as running:
             yield running
         return
     with serving_several(tmp_path, database, PROCESSES) as running:

@@ -17,6 +17,10 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
+from amcash.ledger.population import apply_programme
+from amcash.programme.toml_file import read_programme
+from amcash.wiring import open_ledger, utc_now
+
 PROGRAMME = Path(__file__).with_name("programme.toml")
 ANSWER_S = 30
 
@@ -160,7 +164,8 @@ def serving_several(folder, database, number):
         for place in range(number):
             own = Path(folder) / f"server{place}"
             own.mkdir()
-            waits.append(stack.enter_context(starting(own, database=database, AMCASH_PUBLIC_URL="http://amcash.test")))
+            one = starting(own, database=database, sandbox=False, AMCASH_PUBLIC_URL="http://amcash.test")
+            waits.append(stack.enter_context(one))
         yield Several([wait() for wait in waits])
 
 
@@ -168,6 +173,9 @@ def serving_several(folder, database, number):
 def starting(folder, *options, programme=PROGRAMME, database=None, sandbox=True, **environment):
     """Start a server and give what waits until it is ready; end it by its process id."""
     database = database or f"sqlite:///{folder}/ledger.db"
+    if not sandbox and programme is not None:
+        load_for_production(programme, database)
+        programme = None
     command = [sys.executable, "-m", "amcash", "serve", "--port", "0", "--database", database]
     if sandbox:
         command.append("--sandbox")
@@ -184,6 +192,14 @@ def starting(folder, *options, programme=PROGRAMME, database=None, sandbox=True,
         if process.poll() is None:
             process.terminate()
         process.wait(timeout=30)
+
+
+def load_for_production(programme, database):
+    """Load a programme file, and let its secrets count like those that `amcash client add` makes."""
+    described = read_programme(Path(programme).read_text(), sandbox=True)
+    with open_ledger(database, create=True) as store, store.write() as session:
+        apply_programme(session, described, utc_now())
+        session.run("UPDATE client_secret SET sandbox = 0")
 
 
 @contextmanager

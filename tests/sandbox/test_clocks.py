@@ -5,23 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from amcash.domain.commands import Echo
-from amcash.domain.trial import SetClock, Trial
 from amcash.sandbox.clocks import Clocks, ImpossibleTimeError, moment
 
 TORONTO = ZoneInfo("America/Toronto")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-def test_a_clock_that_runs_goes_on_from_where_it_was_set_and_one_that_stands_does_not():
-    assert SetClock(NOON, NOON - HOUR, runs=True).at(NOON) == NOON + HOUR
-    assert SetClock(NOON, NOON - HOUR, runs=False).at(NOON) == NOON
-
-
-def test_a_trial_without_a_clock_is_decided_by_the_servers():
-    assert Trial(Echo({}, "LOY1"), None).at(NOON) == NOON
-    assert Trial(Echo({}, "LOY1"), SetClock(NOON, NOON, runs=False).moved(HOUR)).at(NOON) == NOON + HOUR
 
 
 def test_a_clock_is_stopped_and_let_run_from_where_it_is():

@@ -1,5 +1,9 @@
 """The OpenAPI document of a sandbox: valid, complete, and true to what is answered."""
 
+import json
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
@@ -9,6 +13,7 @@ from amcash.edge import openapi as production
 from amcash.sandbox.magic import MAGIC
 from amcash.sandbox.openapi import TAG, document
 
+DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
 ADDRESS = "https://miles.example"
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(document(ADDRESS)))
 OPERATIONS = [
@@ -36,6 +41,16 @@ def test_it_is_valid_and_adds_to_productions():
 def test_the_magic_numbers_stand_in_it():
     (about,) = (tag["description"] for tag in DOCUMENT["tags"] if tag["name"] == TAG)
     assert all(number in about for number in MAGIC)
+
+
+def test_the_docs_name_every_path_and_their_examples_are_json():
+    text = DOCS.read_text()
+    for _, path, _ in OPERATIONS:
+        assert path.replace("{id}", "ID") in text
+    examples = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert len(examples) >= 4
+    for example in examples:
+        json.loads(example)
 
 
 def test_every_example_is_of_its_schema():

@@ -381,7 +381,7 @@ def order_fault(
         printing.print_json(shown)
     else:
         number, what, left, _, strikes = _fault_row(shown)
-        click.echo(f"Fault {number} is ordered: {what}, {left} times, {strikes}.")
+        click.echo(f"Fault {number} is ordered: {what}, {printing.count(int(left), 'time')}, {strikes}.")
 
 
 @faults.command(name="clear")
@@ -435,7 +435,7 @@ def journal(ctx: click.Context, /, why: bool, as_json: bool, **query: str | int 
             _print_why(entry)
     else:
         printing.print_table(
-            (">ID", "CLOCK", "ENDPOINT", "COLLECTOR", "CODE", "WHY"), [_row(e) for e in shown["entries"]]
+            (">ID", "CLOCK, UTC", "ENDPOINT", "COLLECTOR", "CODE", "WHY"), [_row(e) for e in shown["entries"]]
         )
 
 

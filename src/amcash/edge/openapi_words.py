@@ -36,8 +36,9 @@ default; get a new one before it ends, or on a 401 that has no `responseCode`. T
 
 Identical means every parameter, `dateTime` included, and the same `Idempotency-Key`. If the first one was carried
 out, the retry gets its recorded answer, with `Idempotency-Replayed: true`, and nothing is charged twice. If it still
-fails, tell the cashier, finish the sale without miles, and send the identical request again later: this version does
-not yet cancel by itself a redemption of which the till never heard.
+fails, tell the cashier and finish the sale without miles. A redemption whose answer could not be handed over is
+cancelled by itself half a minute later: nobody is charged for an answer that never came. An identical request
+before that gets the approval after all; after it, it is a fresh authorisation with a new confirmation number.
 
 ### Idempotency
 

@@ -1,5 +1,6 @@
 """The app of a sandbox: the edge's, its calls on trial, and everything under `/sandbox/`. Nothing here runs without."""
 
+import logging
 from http import HTTPStatus
 
 import msgspec
@@ -21,6 +22,8 @@ from amcash.sandbox.pipeline import TrialPipeline
 from amcash.sandbox.restoring import Restorer
 from amcash.sandbox.state import State
 
+log = logging.getLogger(__name__)
+
 _DOCUMENT = "/openapi.json"
 
 
@@ -31,6 +34,7 @@ def make_sandbox(edge: Edge, restorer: Restorer) -> App:
         edge: what the edge stands on.
         restorer: puts collectors back.
     """
+    log.warning("this is a sandbox: whoever reaches it gets a token without a secret, and can put every collector back")
     production = make_app(edge)
     state = State(Clocks(edge.clock), restorer)
     document = msgspec.json.encode(openapi.document(edge.address))

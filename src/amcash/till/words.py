@@ -5,7 +5,7 @@
     {"endpoint": "inquire", "answer": {…} or null, "language": "en", "basket": "43.50", "retried": false, "columns": 40}
 
     {"screen": {"title": …, "lines": […], "keys": [{"press", "action", "label"}], "rows": […], "advice": …},
-     "resend": false, "choice": {"screen": {…}, "amounts": [{"units", "dollars", "label"}]} or null,
+     "resend": false, "choice": {"screen": {…}, "amounts": [{"units", "dollars", "label", "row"}]} or null,
      "discount": "40.00" or null, "receipt": […]}
 
 What is not understood is answered 400 with the name of the member (RFC 9457).
@@ -48,6 +48,10 @@ _AMOUNTS = MappingProxyType(
 """What an answer is reckoned with."""
 
 
+_ENTER_ROW = -2
+"""Of `amount_screen`: what `ENTER` takes."""
+
+
 class Question(Struct, forbid_unknown_fields=True):
     """What the page asks."""
 
@@ -61,11 +65,12 @@ class Question(Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """One of the amounts that a cashier may choose: `dollars` is what to send, `label` what a key says."""
+    """One of the amounts that a cashier may choose: what to send, and what says so on a button and on a terminal."""
 
     units: int
     dollars: str
     label: str
+    row: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,12 @@ def _choosing(inquired: Answer, basket: str | None, language: Language) -> Choos
         return None
     label = PHRASES[language].redeem
     amounts = tuple(
-        Amount(units, chosen.dollars(units), label.format(dollars=money(chosen.cents(units), language)))
+        Amount(
+            units,
+            chosen.dollars(units),
+            label.format(dollars=money(chosen.cents(units), language)),
+            amount_screen(replace(chosen, most=units), language).rows[_ENTER_ROW],
+        )
         for units in range(1, min(chosen.most, AMOUNTS_MAX) + 1)
     )
     return Choosing(amount_screen(chosen, language), amounts)

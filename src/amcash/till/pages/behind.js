@@ -164,21 +164,25 @@ function fitFault() {
 // --- the clock ---
 
 let clock = null;
+let asked = 0;
+
+const onWall = (time) => time.slice(0, 19).replace("T", " ");
 
 /** Show a clock, or ask for it. */
 export async function showClock(told) {
-  clock = { ...(told ?? (await sandbox("GET", "clock"))), asked: performance.now() };
-  $("moment").value = clock.local.slice(0, 19);
+  asked = performance.now();
+  clock = { ...(told ?? (await sandbox("GET", "clock"))), at: performance.now() };
+  if (document.activeElement !== $("moment")) $("moment").value = onWall(clock.local);
   tick();
 }
 
 function tick() {
   if (!clock) return;
-  const passed = clock.runs ? performance.now() - clock.asked : 0;
-  if (passed > CLOCK_ASKED_MS) attend(() => showClock()); // an hour may be missing, or come twice
+  const passed = clock.runs ? performance.now() - clock.at : 0;
+  if (performance.now() - asked > CLOCK_ASKED_MS) attend(() => showClock()); // an hour may be missing, or come twice
   // The programme's wall clock is counted as if it were UTC: no zone of this browser takes part.
   const local = new Date(Date.parse(`${clock.local.slice(0, 19)}Z`) + passed).toISOString();
-  $("now").textContent = local.slice(0, 19).replace("T", " ");
+  $("now").textContent = onWall(local);
   $("now").dateTime = local.slice(0, 19);
   const state = !clock.own ? "servers" : clock.runs ? "yours" : "held";
   $("own").textContent = `${clock.timezone}, ${say(state)}`;
@@ -204,7 +208,7 @@ const move = (method, path, body) => () =>
   attend(async () => {
     const told = await sandbox(method, path, body);
     await showClock(told);
-    tell("set", { local: told.local.slice(0, 19).replace("T", " ") });
+    tell("set", { local: onWall(told.local) });
   });
 
 /** Make the controls work; `reset` is called after all is back at the start. */
@@ -232,7 +236,7 @@ export function start(reset) {
   $("back").addEventListener("click", move("DELETE", "clock"));
   $("set").addEventListener("submit", (event) => {
     event.preventDefault();
-    move("PUT", "clock", { time: $("moment").value })();
+    move("PUT", "clock", { time: $("moment").value.replace(" ", "T") })();
   });
   $("reset").addEventListener("click", () => {
     if (!confirm(say("sure"))) return;

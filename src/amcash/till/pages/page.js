@@ -6,7 +6,7 @@ export let language = "en";
 
 const phrases = Object.fromEntries(
   [...$("phrases").content.children].map((item) => [
-    item.dataset.name,
+    item.id,
     { en: item.textContent, fr: item.dataset.fr ?? item.textContent },
   ]),
 );

@@ -1,6 +1,6 @@
 // The till: the sale, the card, the cashier's screen in two sizes, and the printer.
 
-import { ANSWER_MS, call, menus, random, sandbox, signIn, till, words } from "./calls.js";
+import { ANSWER_MS, Refused, call, menus, random, sandbox, signIn, till, words } from "./calls.js";
 import { attend, change, explain, hear, redraw, showFaults, start } from "./behind.js";
 import { $, language, make, money, say, speak, toCents, toDollars } from "./page.js";
 
@@ -42,6 +42,7 @@ function showBasket() {
     ...(basket.length ? [] : [make("li", { className: "hint" }, say("empty"))]),
   );
   $("total").textContent = money(total());
+  $("add-price").placeholder = money(0).replace(/[^\d.,]/g, "");
 }
 
 /** Show the sale; an offer on the screen goes by what the sale costs now. */
@@ -194,13 +195,13 @@ const caption = (press) => (press === "ENTER" ? "⏎" : press === "CLEAR" ? "esc
 function fitEntry() {
   $("typed").setCustomValidity("");
   $("typed").inputMode = view.menu === "dollars" ? "decimal" : "numeric";
-  if (view.amounts && entry) {
+  const texts = [...view.screen.rows];
+  if (view.amounts) {
     const amount = view.amounts[Number(entry.value) - 1];
-    const label = $("popup-keys").querySelector("[data-press=ENTER] span");
-    label.textContent = (amount ?? view.amounts.at(-1)).label;
+    $("popup-keys").querySelector("[data-press=ENTER] span").textContent = (amount ?? view.amounts.at(-1)).label;
+    if (!entry.fresh && entry.value) texts[texts.length - 2] = amount?.row ?? "";
   }
-  const rows = view.screen.rows.map((row) => row.padEnd(COLUMNS));
-  while (rows.length < ROWS) rows.push(" ".repeat(COLUMNS));
+  const rows = Array.from({ length: ROWS }, (_, place) => (texts[place] ?? "").padEnd(COLUMNS));
   if (entry && !(view.amounts && entry.fresh)) {
     const value = entry.value.slice(1 - COLUMNS) + "_";
     const place = rows.findIndex((row, index) => index && row.trimEnd().length + value.length < COLUMNS + (row.trim() ? 0 : 1));
@@ -458,6 +459,7 @@ async function open() {
   const [told, known, offered] = await Promise.all([menus(), sandbox("GET", "clients"), sandbox("GET", "collectors")]);
   screens = told;
   clients = known.clients;
+  if (!clients.length) throw new Refused(say("nobody"));
   cards = offered;
   options($("client"), clients.map((item) => item.id));
   fitClient();
