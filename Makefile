@@ -21,18 +21,18 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-run: setup ## a sandbox with the sample programme on port 8080, and curl lines to paste
+run: setup ## a sandbox with the sample programme on port 8080: a till for the browser, and curl lines to paste
 	$(BIN)/amcash serve --sandbox --programme sample-programme.toml --database $(DATABASE) --port $(PORT)
 
 test: setup ## the fast suite
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
-EXAMPLES ?= 20000
-SEED ?= $(shell $(PYTHON) -c 'import random; print(random.randrange(10**9))')
+# Its lengths, each with a default of its own: SEEDS EXAMPLES KILLS CUTS COMMIT_CUTS DUPLICATES OPERATIONS
+LENGTHS := SEED SEEDS EXAMPLES KILLS CUTS COMMIT_CUTS DUPLICATES OPERATIONS
+option = $(if $($(1)),--$(shell echo $(1) | tr A-Z_ a-z-) $($(1)))
 
-torture: setup ## the long campaign: EXAMPLES stories against the naive model, the SEED printed
-	@echo "SEED=$(SEED) EXAMPLES=$(EXAMPLES)"
-	AMCASH_MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/model --hypothesis-seed=$(SEED)
+torture: setup ## the long fault campaigns, their SEED printed; TORTURE=short takes two minutes; KILLS=200 CUTS=5000 ...
+	PYTHONPATH=tests $(BIN)/python -m torture campaign $(if $(filter short,$(TORTURE)),--short) $(foreach name,$(LENGTHS),$(call option,$(name)))
 
 ARGS ?=
 

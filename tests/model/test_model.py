@@ -47,7 +47,7 @@ from model.naive import ANY_FRENCH, NaiveProgramme
 
 EXAMPLES = os.environ.get("AMCASH_MODEL_EXAMPLES")
 STEPS_PER_EXAMPLE = 30
-EXAMPLES_IN_FILES = 500
+EXAMPLES_IN_FILES = 800
 EXAMPLES_ON_POSTGRES = 60
 
 TORONTO = ZoneInfo("America/Toronto")

@@ -49,7 +49,7 @@ def quiet_collector():
     return number(next(NUMBERS) * 2)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
     """One for this folder, and no longer: while it is there, its event loop is, and other tests have their own."""
     path = os.environ.get("AMCASH_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)

@@ -15,6 +15,7 @@ import click
 
 from amcash.cli import options, printing
 from amcash.cli.failing import Refused
+from amcash.cli.postman import postman
 
 ANSWER_S = 120
 """A reset of a large ledger takes its time."""
@@ -137,6 +138,9 @@ def sandbox(ctx: click.Context, url: str, client: str | None, secret: str | None
     Example:  amcash sandbox --client loy1-pos faults order lost_after_commit --endpoint redeem
     """
     ctx.obj = Sandbox(url, client or None, secret or None)
+
+
+sandbox.add_command(postman)
 
 
 @sandbox.command()

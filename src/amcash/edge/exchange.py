@@ -46,8 +46,13 @@ class Exchange:
 
 @dataclass(slots=True)
 class Handover:
-    """Who wants to know what became of a reply (R-DLV-2); one of the two is called, once."""
+    """Who wants to know what becomes of a reply (R-DLV-2, R-DLV-3a).
 
+    Whoever sends the reply calls `begin` just before, with nothing in between that can be left out, and then one of the
+    other two, once. Where `begin` gives another reply that one is sent, and this is not called again.
+    """
+
+    begin: "Callable[[], Reply | None]"
     done: Callable[[], None]
     """The whole reply has been handed to a connection that is still open."""
     failed: Callable[[], None]

@@ -142,7 +142,7 @@ ADVICE: Mapping[Code, Advice] = MappingProxyType(
         ),
         Code.UNABLE_TO_REDEEM: Advice(
             "The collector's account does not allow miles to be spent at a till.",
-            "Do not offer a redemption; balances may be shown.",
+            "Do not offer a redemption; balances may be printed.",
         ),
         Code.TIMEOUT: Advice(
             "No answer in time: the request may or may not have been carried out.",
@@ -206,7 +206,7 @@ INSTEAD: Mapping[tuple[Endpoint, Code], Advice] = MappingProxyType(
             "Send it again, one time. If it fails again, finish sales without miles.",
         ),
         (Endpoint.INQUIRE, Code.TOO_FEW_MILES): Advice(
-            "The Cash balance is below one unit.", "Do not offer a redemption; show the balances that are given."
+            "The Cash balance is below one unit.", "Do not offer a redemption; print the balances that are given."
         ),
         (Endpoint.INQUIRE, Code.TIMEOUT): Advice(
             "No answer in time; an inquiry changes nothing.",

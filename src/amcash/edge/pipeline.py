@@ -20,6 +20,7 @@ from amcash.domain.vocabulary import Register, masked
 from amcash.edge.exchange import Body, Exchange, Handover, Reply
 from amcash.edge.metrics import Metrics
 from amcash.ledger.settle import Clock
+from amcash.ledger.store import StoreError
 from amcash.service import HandOverTooLateError, Service
 from amcash.wire import decode as wire
 from amcash.wire.encode import Answer, encode, encode_no_token, encode_refusal, encode_rejection
@@ -100,14 +101,12 @@ class Pipeline:
             decision = await self._decision(exchange, command)
             exchange.code, exchange.replayed = decision.outcome.code, decision.replayed
             answer = encode(command, decision.outcome, self._register().programme)
-            handover = self._handover(command, decision)
-        except HandOverTooLateError:
-            return self._refuse(exchange, Code.TIMEOUT)
         except asyncio.CancelledError:
             # The server stops and its grace is over. What was begun is finished; a retry tells how.
             return self._refuse(exchange, Code.TIMEOUT, closes=True)
         except Exception:  # noqa: BLE001 -- as above
             return self._broken(exchange)
+        handover = None if decision.open_until is None else self._handover(exchange, command, decision)
         return Reply(answer.status, answer.body, _REPLAYED if decision.replayed else b"", handover=handover)
 
     # --- what a sandbox fills in differently ---
@@ -122,16 +121,18 @@ class Pipeline:
 
     # --- the steps ---
 
-    def _handover(self, command: Command, decision: Decision) -> Handover | None:
-        """Have it written down that an approval goes to the socket next; say who is told what became of it (R-DLV).
-
-        Raises:
-            StoreError: the approval must not be sent.
-        """
-        if decision.open_until is None:
+    def _handover(self, exchange: Exchange, command: Command, decision: Decision) -> Handover:
+        def begin() -> Reply | None:
+            try:
+                self._service.about_to_hand_over(command, decision)
+            except HandOverTooLateError:
+                return self._refuse(exchange, Code.TIMEOUT)
+            except StoreError:
+                return self._broken(exchange)
             return None
-        self._service.about_to_hand_over(command, decision)
+
         return Handover(
+            begin,
             done=partial(self._service.handed_over, command, decision),
             failed=partial(self._service.not_handed_over, command, decision),
         )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp
 from amcash.edge.connection import KEEP_ALIVE_S, Connection, Pipeline
 
 BACKLOG = 2_048
+GARBAGE_OBJECTS = 20_000
+"""How many new objects make the interpreter look for cycles among them. A request makes hundreds, and leaves none."""
 
 
 class ListenError(Exception):
@@ -113,5 +116,7 @@ def run(
         ssl_keyfile=tls_key,
     )
     server = _Server(config, on_ready)
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))

@@ -66,7 +66,7 @@ class Workers:
         number: of processes.
         work: what a child does, given its place and what to call when it is ready. It returns when it has drained
             after SIGTERM.
-        on_ready: called once in the parent, when all are ready for the first time.
+        on_ready: called once in the parent, when each place has been ready for the first time.
         on_gone: called in the parent with the place of each child that has ended.
         grace_s: how long a child may drain.
     """
@@ -84,6 +84,7 @@ class Workers:
         self._on_ready = on_ready
         self._on_gone = on_gone
         self._end_s = grace_s + END_MARGIN_S
+        self._number = number
         self._children: dict[int, _Child] = {}
         self._due = dict.fromkeys(range(number), 0.0)
         """The places without a child, and when each gets one, in seconds of the monotonic clock."""
@@ -117,17 +118,19 @@ class Workers:
     def _keep_going(self, ears: socket.socket) -> int:
         """Start and replace children until a signal comes; return its number."""
         announced = False
+        been_ready: set[int] = set()
         while True:
             now = time.monotonic()
             for place in [place for place, due in self._due.items() if due <= now]:
                 self._start(place)
             if signals := self._listen(ears, min(self._due.values()) - now if self._due else None):
                 return signals[0]
-            ready = [child.ready for child in self._children.values()]
-            if not announced and not self._due and all(ready):
+            ready = {place for place, child in self._children.items() if child.ready}
+            been_ready |= ready
+            if not announced and len(been_ready) == self._number:
                 announced = True
                 self._on_ready()
-            if self._never_ready >= STARTS_MAX and not (announced and any(ready)):
+            if self._never_ready >= STARTS_MAX and not (announced and ready):
                 raise WorkersError(
                     f"{self._never_ready} processes in a row ended before they were ready, the last one because: "
                     f"{self._reason}"

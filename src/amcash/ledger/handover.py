@@ -141,8 +141,13 @@ class Journal:
                 if self._segments[-1].size >= self._segment_bytes_max:
                     self._segments.append(_new_segment(self._folder))
                     self._drop_settled()
-                self._segments[-1].write(b"+", one)
-                self._segments[-1].uncommitted[one] += 1
+                segment = self._segments[-1]
+                segment.uncommitted[one] += 1
+                try:
+                    segment.write(b"+", one)  # last: whoever is killed between this line and the bytes has sent nothing
+                except OSError:
+                    segment.settle(one)
+                    raise
         except OSError as error:
             raise JournalError(f"the journal of hand-overs cannot be written: {error.strerror}") from error
 

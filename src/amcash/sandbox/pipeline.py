@@ -253,8 +253,6 @@ class TrialPipeline(Pipeline):
     async def _unheard(self, exchange: Exchange) -> None:
         """Carry a request out whose answer reaches nobody (R-DLV-3)."""
         reply = await self._carried_out(exchange)
-        if reply.handover is not None:
-            reply.handover.failed()
         reply.cut_bytes = 0
         self.end(exchange, reply)
 

@@ -1,0 +1,171 @@
+"""`python -m torture.planted BUG serve …`: the service with one bug, to show that a programme finds it.
+
+Only tests start it. Each bug is one that somebody could write; none of them is in `src`.
+"""
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+from amcash.cli import main
+from amcash.domain import rules
+from amcash.domain.book import Book
+from amcash.ledger import handover, sqlite
+from amcash.ledger.handover import Journal, Journals
+from amcash.ledger.postgres import PostgresStore
+from amcash.ledger.sqlite import SqliteStore
+from amcash.ledger.store import StoreLostError
+from amcash.ledger.sweeper import Sweeper
+from amcash.service import Service
+
+
+def answer_before_commit():
+    """The lane's transaction is committed when the next one begins."""
+    honest = sqlite._transaction
+
+    @contextmanager
+    def late(connection, begin):
+        if begin != "BEGIN IMMEDIATE" or threading.current_thread().name != "writes":
+            with honest(connection, begin):
+                yield
+            return
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        connection.execute(begin)
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    sqlite._transaction = late
+
+
+def no_idempotency_lookup():
+    """A retry is a new request."""
+    _redeem_with(lambda _standing: None)
+
+
+def replays_what_is_cancelled():
+    """A retry after the cancellation gets the old approval."""
+    _redeem_with(lambda recorded: recorded and replace(recorded, cancelled=False, open=False))
+
+
+def _redeem_with(change):
+    honest = rules.redeem
+
+    def redeem(command, standing, *rest):
+        return honest(command, replace(standing, recorded=change(standing.recorded)), *rest)
+
+    rules.redeem = redeem
+
+
+def mark_before_hand_over():
+    """An approval counts as handed over before it is, and whatever becomes of it."""
+    about_to, handed_over = Service.about_to_hand_over, Service.handed_over
+
+    def first(self, command, decision):
+        about_to(self, command, decision)
+        handed_over(self, command, decision)
+
+    Service.about_to_hand_over = first
+    Service.handed_over = Service.not_handed_over = lambda *_: None
+
+
+def journal_not_read():
+    """A journal of a dead process is deleted and not looked at."""
+    handover._standing = lambda _path: set()
+
+
+def journal_not_written():
+    """Nothing tells what a killed process had handed over."""
+    Journal.append = lambda *_: None
+
+
+def sweeper_asleep():
+    """Nothing is ever cancelled."""
+    Sweeper.sweep = lambda _self: 0
+
+
+def sweeper_takes_what_is_not_marked():
+    """What a living process has handed over and could not mark yet is cancelled."""
+    Journals.standing = lambda _self: set()
+
+
+def key_in_its_own_transaction():
+    """The transfer is committed first, its idempotency key a moment later."""
+    write, append = SqliteStore.write, sqlite._SqliteSession.append
+    later = []
+
+    def without_keys(self, book):
+        later.extend(book.outcomes)
+        append(self, replace(book, outcomes=[]))
+
+    @contextmanager
+    def in_two(self):
+        later.clear()
+        with write(self) as session:
+            yield session
+        if later and threading.current_thread().name == "writes":
+            with write(self) as session:
+                append(session, Book(outcomes=list(later)))
+
+    SqliteStore.write, sqlite._SqliteSession.append = in_two, without_keys
+
+
+def blind_resettle():
+    """After a lost connection the batch is settled again, as if nothing could have been committed."""
+    write = PostgresStore.write
+    lost = threading.local()
+
+    @contextmanager
+    def watched(self):
+        try:
+            with write(self) as session:
+                yield session
+        except StoreLostError:
+            lost.now = True
+            raise
+        lost.now = False
+
+    PostgresStore.write = watched
+    _redeem_with(lambda recorded: None if getattr(lost, "now", False) else recorded)
+
+
+def stale_inquiries():
+    """An inquiry may be answered with what was true a moment ago."""
+    honest, kept = Service.inquire, {}
+
+    async def inquire(self, command):
+        at, decision = kept.get(command.collector, (0.0, None))
+        if time.monotonic() - at > 0.25:
+            decision = await honest(self, command)
+            kept[command.collector] = time.monotonic(), decision
+        return decision
+
+    Service.inquire = inquire
+
+
+BUGS = {
+    plant.__name__: plant
+    for plant in (
+        answer_before_commit,
+        no_idempotency_lookup,
+        replays_what_is_cancelled,
+        mark_before_hand_over,
+        journal_not_read,
+        journal_not_written,
+        sweeper_asleep,
+        sweeper_takes_what_is_not_marked,
+        key_in_its_own_transaction,
+        blind_resettle,
+        stale_inquiries,
+    )
+}
+
+if __name__ == "__main__":
+    BUGS[sys.argv.pop(1)]()
+    sys.argv[0] = "amcash"
+    main()

@@ -1,0 +1,611 @@
+"""The programmes: what is done to the service while tills work, and when."""
+
+import asyncio
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from postgres.cutting import Wire
+from torture import proxy as faults
+from torture.journal import Handed, Journal, Patience
+from torture.judge import CANCELLED_WITHIN_S, LATE, VERIFY, ZEROS, Verdict, judge
+from torture.machines import Postmaster, Service, read
+from torture.tills import Till, work
+
+GRACE_S = 1
+TILLS = 16
+WORKERS = 3
+BACK_S = {"sqlite": 4.0, "postgres": 6.0}
+"""From a kill -9 of the service to the first approved redemption, at most."""
+BACK_MAX_S = 60.0
+SLOW = "back too late"
+HURT_S = 30.0
+WIDE_CAP = "1000000.00"
+OPERATIONS_A_ROUND = 30_000
+COPIES = 5
+"""Of each request in the programme of duplicates."""
+
+
+class Skipped(Exception):  # noqa: N818 -- nothing failed
+    """It cannot be done here; the message says why."""
+
+
+@dataclass
+class Result:
+    """What a programme found."""
+
+    name: str
+    database: str
+    count: int
+    what: str
+    verdict: Verdict = field(default_factory=Verdict)
+    back: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    @property
+    def ok(self):
+        return self.verdict.ok
+
+    def line(self):
+        """Return the one line of a programme."""
+        if self.skipped:
+            return f"SKIP  {self.name} {self.database}: {self.skipped}"
+        verdict = self.verdict
+        parts = [f"{self.count:,} {self.what}", f"{verdict.operations:,} operations", *self.notes]
+        if self.back:
+            parts.append(f"back in {median(self.back):.1f} s, at most {max(self.back):.1f} s")
+        if verdict.cancelled:
+            parts.append(f"{verdict.cancelled:,} cancelled{_within(verdict)}")
+        parts.append(", ".join(f"{verdict.found[what]} {what}" for what in ZEROS))
+        if verdict.in_the_gap:
+            parts.append(f"{verdict.in_the_gap} killed between the journal's line and the bytes")
+        others = {what: number for what, number in verdict.found.items() if what not in ZEROS}
+        parts += [f"{number} {what}" for what, number in others.items()] or ["history explained"]
+        return (
+            f"{'ok  ' if self.ok else 'FAIL'}  {self.name} {self.database}: {'; '.join(parts)} ({self.seconds:.0f} s)"
+        )
+
+    def row(self):
+        """Return the row of docs/guarantees.md."""
+        if self.skipped:
+            return f"| {self.name}, {self.database} | skipped: {self.skipped} | | | | | | |"
+        verdict = self.verdict
+        zeros = " | ".join(str(verdict.found[what]) for what in ZEROS)
+        if verdict.in_the_gap:
+            zeros += f", and {verdict.in_the_gap} in the gap"
+        others = sum(number for what, number in verdict.found.items() if what not in ZEROS)
+        back = f", back in at most {max(self.back):.1f} s" if self.back else ""
+        late = f", {verdict.cancelled:,} cancelled{_within(verdict)}" if verdict.cancelled else ""
+        what = f"{self.count:,} {self.what}{back}{late}"
+        return f"| {self.name}, {self.database} | {what} | {verdict.operations:,} | {zeros} | {others} |"
+
+
+def _within(verdict):
+    return f", at most {verdict.latest_s:.1f} s after their approval" if verdict.latest_s else ""
+
+
+def collectors(number, first=0):
+    """Return so many collectors: most have plenty, every fourth soon too little."""
+    return {f"8{first + item:010}": (450 if item % 4 == 3 else 50_000_000, item % 3) for item in range(number)}
+
+
+@dataclass
+class Place:
+    """Where a programme runs: a service that answers, tills, and their journal."""
+
+    service: Service
+    chance: random.Random
+    journal: Journal
+    token: str
+    postmaster: Postmaster | None = None
+    proxy: faults.Proxy | None = None
+    tills: list[Till] = field(default_factory=list)
+    away: list[tuple[float, float]] = field(default_factory=list)
+    ended: bool = False
+    given_up: int = 0
+    """How often the service ended by itself, and was started again."""
+
+    def till(self):
+        address = self.proxy.address if self.proxy else self.service.address
+        own = random.Random(self.chance.random())
+        made = Till(address, self.token, self.journal, self.proxy, own)
+        self.tills.append(made)
+        return made
+
+    @asynccontextmanager
+    async def load(self, tills=TILLS, *, gives_up=0.2):
+        """Have tills work inside; behind it all have settled what they had begun."""
+        numbers = list(self.service.collectors)
+        self.ended = False
+        tasks = [
+            asyncio.create_task(
+                work(
+                    self.till(),
+                    lambda: numbers,
+                    random.Random(self.chance.random()),
+                    lambda: not self.ended,
+                    grace_s=self.service.grace_s,
+                    gives_up=gives_up,
+                )
+            )
+            for _ in range(tills)
+        ]
+        try:
+            yield
+            self.ended = True
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # of those that have come to an end this changes nothing
+
+    async def approved_since(self, moment):
+        """Wait for the first approval of a request that was sent after a moment; return when it came."""
+        while True:
+            came = [till.approved_at for till in self.tills if till.approved_sent > moment]
+            if came:
+                return min(came)
+            self.given_up += self.service.watch()
+            if time.monotonic() > moment + BACK_MAX_S:
+                raise AssertionError(f"nothing was approved for {BACK_MAX_S} s: {self.service.said()[-3000:]}")
+            await asyncio.sleep(0.002)
+
+    async def back(self, moment, since=None):
+        """The service can be back from a moment on: wait until it is, and return how long that took, in seconds.
+
+        Args:
+            moment: of the monotonic clock.
+            since: when it went away, if that was earlier.
+        """
+        came = await self.approved_since(moment)
+        self.away.append((since or moment, came))
+        return came - moment
+
+    def refused(self):
+        return sum(till.refused for till in self.tills)
+
+    async def hurt(self, harm, before):
+        """Wait until a fault has done more harm than before, and some time more; one that does none attacks nothing."""
+        deadline = time.monotonic() + HURT_S
+        while harm() == before:
+            assert time.monotonic() < deadline, f"the fault did no harm in {HURT_S} s"
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(self.chance.uniform(0.0, 0.8))
+
+    async def ask_all_again(self):
+        """Send each transaction that was decided once more, identically; return how many. The judge looks at it."""
+        decided = [
+            operation
+            for operation in self.journal.operations
+            if operation.endpoint != "inquire" and any(operation.whole_answers())
+        ]
+        left = list(decided)
+
+        async def ask(till):
+            while left:
+                await till.settle(left.pop())
+            till.hang_up()
+
+        await asyncio.gather(*[ask(self.till()) for _ in range(TILLS)])
+        return len(decided)
+
+    async def deliveries_over(self):
+        """Wait until no delivery is open, at most as long as the promise is; return how many still are."""
+        deadline = time.monotonic() + self.service.grace_s + CANCELLED_WITHIN_S + 1
+        while True:
+            ((left,),) = read(self.service.database, "SELECT count(*) FROM open_delivery")
+            if not left or time.monotonic() > deadline:
+                return left
+            await asyncio.sleep(0.05)
+
+    async def judged(self):
+        left = await self.deliveries_over()
+        verdict = await asyncio.to_thread(judge, self.service, self.journal, away=self.away)
+        if left:
+            verdict.add(LATE, f"{left} deliveries are open after grace + {CANCELLED_WITHIN_S} s")
+        self.service.stop()
+        if self.service.process.returncode != 0:
+            verdict.add(VERIFY, f"the service ended with {self.service.process.returncode}")
+        if verdict.found and self.service.planted is None:
+            kept = tempfile.mkdtemp(prefix="amcash-torture-failed-")
+            shutil.copytree(self.service.folder, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("ballast"))
+            verdict.sentences.append(f"the ledger and what the service said are kept in {kept}")
+        return verdict
+
+
+class House:
+    """What several programmes share: a PostgreSQL, started for the first that asks."""
+
+    def __init__(self):
+        self._folder = None
+        self._postmaster = None
+
+    async def postmaster(self):
+        """Give the PostgreSQL, running."""
+        if self._postmaster is None:
+            self._folder = tempfile.mkdtemp(prefix="amcash-torture-postgres-")
+            self._postmaster = Postmaster(self._folder)
+        if not self._postmaster.runs:
+            await self._postmaster.started()
+        return self._postmaster
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._postmaster is not None:
+            self._postmaster.stop()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def place(house, kind, seed, accounts, *, cap=WIDE_CAP, planted=None, wired=lambda url: url, folder=None):
+    """Give a place with a service that answers; all of it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="amcash-torture-", ignore_cleanup_errors=True) as name:
+        home = Path(folder or name)
+        database, postmaster, workers = f"sqlite:///{home}/ledger.db", None, 1
+        if kind == "postgres":
+            postmaster, workers = await house.postmaster(), WORKERS
+            database = postmaster.new_ledger(f"torture_{time.monotonic_ns()}")
+        service = Service(
+            home,
+            database,
+            accounts,
+            cap=cap,
+            workers=workers,
+            grace_s=GRACE_S,
+            planted=planted,
+            through=wired(database),
+        )
+        try:
+            service.load()
+            await service.ready()
+            yield Place(service, random.Random(seed), Journal(), service.token(), postmaster)
+        finally:
+            service.stop()
+
+
+# --- the programmes: each gives a Result ------------------------------------------------------------------------------
+
+
+async def kills(house, kind, count, seed, planted=None, *, back_s=BACK_S):
+    """Kill -9 under load: the service; on PostgreSQL also a process, the parent, a backend, the postmaster."""
+    result = Result("kill -9", kind, count, "kills")
+    async with place(house, kind, seed, collectors(64), planted=planted) as here:
+        done = dict.fromkeys(KILLS[kind], 0)
+        database_back, slowest, before = [], (0.0, ""), "none"
+        async with here.load():
+            for number in range(count):
+                await asyncio.sleep(here.chance.uniform(0.02, 0.6))
+                victims = list(KILLS[kind])
+                # Each kind once, then as they are drawn.
+                victim = victims[number] if number < len(victims) else here.chance.choice(victims)
+                done[victim] += 1
+                killed = time.monotonic()
+                asked_after = await KILLS[kind][victim](here) or killed
+                took_s = await here.back(asked_after, since=killed) + asked_after - killed
+                slowest = max(slowest, (took_s, f"{victim} after {before}"))
+                before = victim
+                # The bar is the service's, not the database's.
+                (database_back if victim in {"backend", "postmaster"} else result.back).append(took_s)
+            await asyncio.sleep(0.3)
+        result.verdict = await here.judged()
+        if kind == "postgres":
+            result.notes.append(", ".join(f"{number} {victim}" for victim, number in done.items()))
+            result.notes.append(f"the slowest to come back: {slowest[1]}, {slowest[0]:.1f} s")
+        if here.given_up:
+            result.notes.append(f"ended by itself and started again {here.given_up} times")
+        if database_back:
+            result.notes.append(f"after the database's own death back in at most {max(database_back):.1f} s")
+    if max(result.back, default=0.0) > back_s[kind]:
+        result.verdict.add(SLOW, f"the service was back after {max(result.back):.1f} s")
+    return result
+
+
+async def _kill_all(here):
+    """Return from when on a request can only have been answered by a new process; so do the others."""
+    await here.service.kill_all()
+    gone = time.monotonic()
+    await here.service.started()
+    return gone
+
+
+async def _kill_child(here):
+    children = here.service.children()
+    if len(children) < 2:  # somebody has to be left
+        return await _kill_all(here)
+    await here.service.kill(here.chance.choice(children))
+    return None
+
+
+async def _kill_parent(here):
+    children = here.service.children()
+    await here.service.kill(here.service.process.pid)
+    await here.service.children_gone(children)
+    gone = time.monotonic()
+    await here.service.started()
+    return gone
+
+
+async def _kill_backend(here):
+    pid = await asyncio.to_thread(here.postmaster.backend, here.service.database, here.chance)
+    if pid is None:
+        return None
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(0.1)
+    await here.postmaster.answers()  # it has ended all others, and recovered
+    return time.monotonic()
+
+
+async def _kill_postmaster(here):
+    here.postmaster.kill()
+    await asyncio.sleep(here.chance.uniform(0.0, 2 * GRACE_S))
+    await here.postmaster.started()
+
+
+KILLS = {
+    "sqlite": {"all": _kill_all},
+    "postgres": {
+        "all": _kill_all,
+        "process": _kill_child,
+        "parent": _kill_parent,
+        "backend": _kill_backend,
+        "postmaster": _kill_postmaster,
+    },
+}
+
+
+async def cuts(house, kind, count, seed, planted=None):
+    """Cut requests and answers between till and service at a random byte; half of the tills never ask again."""
+    result = Result("cuts", kind, count, "exchanges cut")
+    async with place(house, kind, seed, collectors(64), planted=planted) as here:
+        async with faults.Proxy(here.service.address, here.service.pids) as between:
+            here.proxy = between
+            left = count
+            handed = dict.fromkeys(Handed, 0)
+
+            async def cut_some(till, chance):
+                nonlocal left
+                numbers = list(here.service.collectors)
+                while left > 0:
+                    left -= 1
+                    operation = till.next_operation(chance.choice(numbers), chance.choice(PATIENCES))
+                    plan = faults.draw(chance)
+                    late_s = GRACE_S + chance.uniform(0.0, 3.0)
+                    answer = await till.settle(operation, plan, late_s=late_s)
+                    handed[plan.handed] += plan.over.is_set()
+                    till.note(operation, answer)
+                till.hang_up()
+
+            chances = [random.Random(here.chance.random()) for _ in range(TILLS)]
+            await asyncio.gather(*[cut_some(here.till(), chance) for chance in chances])
+        result.notes.append(
+            f"{handed[Handed.NO]:,} before anything was handed over, {handed[Handed.YES]:,} behind, "
+            f"{handed[Handed.PERHAPS]:,} as the till left"
+        )
+        result.verdict = await here.judged()
+    return result
+
+
+PATIENCES = [Patience.GIVES_UP] * 5 + [Patience.INSISTS] * 4 + [Patience.LATE]
+
+
+async def commit_cuts(house, count, seed, planted=None):
+    """Cut the wire between service and PostgreSQL when a COMMIT has arrived and before its answer gets back."""
+    wires = []
+
+    def wired(url):
+        wires.append(Wire(url))
+        return wires[0].url
+
+    result = Result("cuts inside COMMIT", "postgres", count, "cuts")
+    try:
+        async with place(house, "postgres", seed, collectors(64), planted=planted, wired=wired) as here:
+            (wire,) = wires
+            async with here.load(gives_up=0.1):
+                for number in range(count):
+                    before = wire.cuts
+                    wire.cut_the_next_commits = 1
+                    deadline = time.monotonic() + BACK_MAX_S
+                    while wire.cuts == before and time.monotonic() < deadline:  # noqa: ASYNC110 -- threads count them
+                        await asyncio.sleep(0.001)
+                    if number % 4 == 0:  # the service cannot ask at once what became of it: its tills must
+                        wire.refusing = True
+                        wire.cut()
+                        moment = time.monotonic()
+                        await asyncio.sleep(here.chance.uniform(0.0, 0.4))
+                        wire.refusing = False
+                        await here.back(moment)
+            result.notes.append(f"{await here.ask_all_again():,} asked again")
+            result.verdict = await here.judged()
+            result.notes.append(f"{wire.cuts:,} answers of a COMMIT swallowed")
+    finally:
+        for wire in wires:
+            wire.close()
+    return result
+
+
+async def duplicates(house, count, seed, planted=None):
+    """Submit each request several times at the same moment, to several processes."""
+    result = Result("duplicates", "postgres", count, f"submitted in parallel to {WORKERS} processes")
+    async with place(house, "postgres", seed, collectors(64), planted=planted) as here:
+        left = count
+
+        async def submit(tills, chance):
+            nonlocal left
+            numbers = list(here.service.collectors)
+            while left > 0:
+                left -= COPIES - 1
+                first = tills[0]
+                operation = first.next_operation(chance.choice(numbers), Patience.INSISTS)
+                if operation.endpoint == "inquire":
+                    operation = first.redemption(chance.choice(numbers))
+                answers = await asyncio.gather(*[till.settle(operation) for till in tills])
+                first.note(operation, answers[0])
+            for till in tills:
+                till.hang_up()
+
+        groups = [[here.till() for _ in range(COPIES)] for _ in range(6)]
+        await asyncio.gather(*[submit(tills, random.Random(here.chance.random())) for tills in groups])
+        result.verdict = await here.judged()
+    return result
+
+
+async def history(house, kind, count, seed, planted=None):
+    """Many tills on few collectors, nothing broken: each answer must be explained by one order."""
+    result = Result("history", kind, 0, "operations checked")
+    for turn in range(-(-count // OPERATIONS_A_ROUND)):
+        here_count = min(OPERATIONS_A_ROUND, count - turn * OPERATIONS_A_ROUND)
+        accounts = collectors(max(16, here_count // 150), turn * 10_000)
+        async with place(house, kind, seed * 1_000 + turn, accounts, cap="750.00", planted=planted) as here:
+            await _few_at_a_time(here, here_count)
+            result.verdict.join(await here.judged())
+    result.count = result.verdict.operations
+    return result
+
+
+async def _few_at_a_time(here, count):
+    """Work off so many operations, on a few collectors at a time, so that tills meet on them."""
+    numbers = list(here.service.collectors)
+    begun = 0
+
+    async def ask(till, chance):
+        nonlocal begun
+        while begun < count:
+            begun += 1
+            first = min(begun * len(numbers) // count, len(numbers) - 1) // 6 * 6
+            operation = till.next_operation(chance.choice(numbers[first : first + 6]), Patience.INSISTS)
+            till.note(operation, await till.settle(operation))
+        till.hang_up()
+
+    await asyncio.gather(*[ask(here.till(), random.Random(here.chance.random())) for _ in range(TILLS)])
+
+
+async def full_disk(house, count, seed, planted=None):
+    """Fill the disk under the ledger, and make room again."""
+    result = Result("full disk", "sqlite", count, "times full")
+    with _small_disk() as (folder, fill, how):
+        result.notes.append(how)
+        async with place(house, "sqlite", seed, collectors(64), planted=planted, folder=folder) as here:
+            async with here.load(gives_up=0.3):
+                for _ in range(count):
+                    await here.approved_since(time.monotonic())
+                    moment, before = time.monotonic(), here.refused()
+                    with fill(here):
+                        await here.hurt(here.refused, before)
+                    await here.back(time.monotonic(), since=moment)
+            result.notes.append(f"{here.refused():,} requests answered 0096")
+            result.verdict = await here.judged()
+    return result
+
+
+DISK_MB = 256
+
+
+@contextmanager
+def _small_disk():
+    """Give a folder, what fills its disk, and how; a small tmpfs, else a limit on the size of files."""
+    folder = tempfile.mkdtemp(prefix="amcash-disk-")
+    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", folder]
+    try:
+        mounted = shutil.which("mount") and subprocess.run(words, capture_output=True, check=False).returncode == 0
+        try:
+            yield (folder, _fill, "a tmpfs") if mounted else (folder, _limit, "a limit on files, for want of a mount")
+        finally:
+            if mounted:
+                subprocess.run(["umount", "--lazy", folder], check=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _fill(here):
+    ballast = here.service.folder / "ballast"
+    try:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 20))
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while file.write(bytes(512)):
+                pass
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def _limit(here):
+    pid = here.service.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    ledger = Path(here.service.database.removeprefix("sqlite:///") + "-wal")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (ledger.stat().st_size // 2, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def failing_fsync(house, kind, count, seed, planted=None):
+    """Have fsync and fdatasync fail for a while, by strace."""
+    if shutil.which("strace") is None:
+        raise Skipped("there is no strace")
+    result = Result("failing fsync", kind, count, "times")
+    async with place(house, kind, seed, collectors(64), planted=planted) as here:
+        harm = here.postmaster.panics if kind == "postgres" else here.refused
+        at_first = harm()
+        async with here.load(gives_up=0.3):
+            for _ in range(count):
+                await here.approved_since(time.monotonic())
+                moment, before = time.monotonic(), harm()
+                with _broken_fsync([here.service.process.pid] if kind == "sqlite" else _postgres_pids(here)):
+                    await here.hurt(harm, before)
+                await here.back(time.monotonic(), since=moment)
+        result.notes.append(f"{here.refused():,} requests answered 0096")
+        if kind == "postgres":
+            result.notes.append(f"{harm() - at_first:,} panics of PostgreSQL")
+        result.verdict = await here.judged()
+    return result
+
+
+def _postgres_pids(here):
+    pid = here.postmaster.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@contextmanager
+def _broken_fsync(pids):
+    words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]
+    words += ["-e", "inject=fsync,fdatasync:error=EIO", *[word for pid in pids for word in ("-p", str(pid))]]
+    tracer = subprocess.Popen(words, stderr=subprocess.PIPE)
+    try:
+        time.sleep(0.1)
+        if tracer.poll() is not None and (why := tracer.stderr.read().decode().strip()):
+            raise Skipped(f"strace may not attach: {why[:100]}")
+        yield  # where whom it held has died of it, it has ended too
+    finally:
+        if tracer.poll() is None:
+            tracer.send_signal(signal.SIGINT)  # it lets them go
+            tracer.wait(30)
+        tracer.stderr.close()
+
+
+async def run(programme, house, *words):
+    """Run one programme to its result; what cannot be done here says so."""
+    began = time.monotonic()
+    try:
+        result = await programme(house, *words)
+    except Skipped as why:
+        kind = next((word for word in words if word in {"sqlite", "postgres"}), "sqlite")
+        result = Result(programme.__name__.replace("_", " "), kind, 0, "", skipped=str(why))
+    result.seconds = time.monotonic() - began
+    return result
