@@ -270,18 +270,33 @@ def _serve(
     shared: Shared | None = None,
     described: Described | None = None,
 ) -> None:
-    watch = registers.Watch(
-        _connect(settings), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
-    )
+    with ExitStack() as connections:  # closed when all has ended: SQLite then leaves its file whole, without a -wal
+
+        def connected() -> Store:
+            return connections.enter_context(closing(_connect(settings)))
+
+        _serve_with(connected, settings, register, listener, on_ready, shared, described)
+
+
+def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
+    connected: Callable[[], Store],
+    settings: Settings,
+    register: Register,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    shared: Shared | None,
+    described: Described | None,
+) -> None:
+    watch = registers.Watch(connected(), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000)
     plays = settings.sandbox and shared is None  # clocks and faults are one process's
     watch.look()  # a process that takes another's place comes long after the register was first read
     metrics = Metrics(shared)
     folder = _journal_folder(settings)
     journal = Journal(folder)
     marks = Marks(on_committed=journal.committed)
-    lanes = _lanes(settings, watch, metrics, marks)
+    lanes = _lanes(connected, settings, watch, metrics, marks)
     sweeper = Sweeper(
-        _connect(settings),
+        connected(),
         lanes.writes.hand_in,
         Journals(folder),
         utc_now,
@@ -311,7 +326,7 @@ def _serve(
         budget_s=settings.budget_ms / 1000,
     )
     # Clocks, faults and journals are one process's: of several, each would show its own.
-    app, *beside = _sandbox(edge, settings, watch, described) if plays else (make_app(edge),)
+    app, *beside = _sandbox(edge, connected(), watch, described) if plays else (make_app(edge),)
     # The sweeper stops first: it hands in to the lane that writes.
     parts: tuple[_Part, ...] = (sweeper, *beside, watch, lanes.writes, lanes.reads)
     for part in reversed(parts):
@@ -340,13 +355,13 @@ def _serve(
 
 
 def _sandbox(
-    edge: Edge, settings: Settings, watch: registers.Watch, described: Described | None
+    edge: Edge, store: Store, watch: registers.Watch, described: Described | None
 ) -> "tuple[server.App, Restorer]":
     from amcash.sandbox.app import make_sandbox  # noqa: PLC0415 -- a production run does not even import it
     from amcash.sandbox.restoring import Restorer  # noqa: PLC0415
     from amcash.till.app import with_till  # noqa: PLC0415
 
-    restorer = Restorer(_connect(settings), watch, utc_now, described)
+    restorer = Restorer(store, watch, utc_now, described)
     return with_till(make_sandbox(edge, restorer)), restorer
 
 
@@ -373,16 +388,18 @@ def _state_home() -> Path:
 _FOLDER_DIGITS = 32
 
 
-def _lanes(settings: Settings, watch: registers.Watch, metrics: Metrics, marks: Marks) -> _Lanes:
+def _lanes(
+    connected: Callable[[], Store], settings: Settings, watch: registers.Watch, metrics: Metrics, marks: Marks
+) -> _Lanes:
     writer = Settler(
-        _connect(settings),
+        connected(),
         watch,
         utc_now,
         metrics.commit.observe,
         grace=timedelta(seconds=settings.delivery_grace_s),
         marks=marks,
     )
-    reader = Settler(_connect(settings), watch, utc_now)
+    reader = Settler(connected(), watch, utc_now)
     writes: CommandLane = Lane(
         "writes",
         writer.settle,

@@ -1,6 +1,7 @@
 """Starting, stopping, and the trouble in between: a sentence and exit code 1, and nothing is damaged."""
 
 import json
+import shutil
 import stat
 from urllib.parse import urlsplit
 
@@ -131,3 +132,14 @@ def test_the_days_of_a_programme_cannot_change_once_there_are_redemptions(own_se
     assert "programme.cap_day_starts cannot change from 03:00:00" in refused(result)
     own_server.command("load", str(PROGRAMME), "--sandbox")
     assert json.loads(own_server.command("verify", "--json").stdout)["ok"]
+
+
+def test_a_ledger_whose_server_was_told_to_end_is_whole_in_its_one_file(tmp_path):
+    database = tmp_path / "ledger.db"
+    with serving(tmp_path, database=f"sqlite:///{database}") as server:
+        server.till().redeem()
+    assert not list(tmp_path.glob("ledger.db-wal"))
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copy(database, tmp_path / "copy")
+    report = json.loads(run_command("verify", "--json", "--database", f"sqlite:///{copy}").stdout)
+    assert report["outcomes"] == 1

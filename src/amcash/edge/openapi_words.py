@@ -101,7 +101,10 @@ OPERATIONS: Mapping[Endpoint, tuple[str, str]] = MappingProxyType(
                 "day's cap are declined, not silently reduced, unless the programme says otherwise: **take "
                 "`unitsRedeemed` from the answer**.\n\n"
                 "The card must be swiped, scanned or preregistered. Print `txnConfirmationNumber` on the receipt. "
-                "Send an `Idempotency-Key`."
+                "Send an `Idempotency-Key`.\n\n"
+                "An approval that could not be handed over, because the caller had gone or the time was over, is "
+                "cancelled by itself after a grace, half a minute by default. An identical retry before that gets the "
+                "approval; after it, it is a fresh authorisation with a new confirmation number."
             ),
         ),
         Endpoint.REVERSE: (
