@@ -300,6 +300,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         lanes.writes.hand_in,
         Journals(folder),
         utc_now,
+        grace=timedelta(seconds=settings.delivery_grace_s),
         # Where clients set the time, the age of an outcome means nothing: a sandbox keeps them all.
         retention=KEPT_FOR_EVER if plays else timedelta(hours=settings.outcome_retention_h),
         on_cancelled=metrics.cancellations.inc,

@@ -55,6 +55,36 @@ def test_a_head_beyond_its_limit_ends_the_connection(server, head):
     assert server.send("GET", "/healthz").status == 200
 
 
+def test_a_pipelined_call_whose_body_comes_a_moment_later_is_answered(server, till):
+    with connect(server) as connection:
+        head, body = echo_request(till, body=ECHO).split(b"\r\n\r\n", 1)
+        connection.sendall(echo_request(till, body=ECHO) + head + b"\r\n\r\n")
+        time.sleep(0.2)
+        connection.sendall(body)
+        received = b""
+        while received.count(b'"responseCode":"0000"') < 2:
+            chunk = connection.recv(65_536)
+            assert chunk, received
+            received += chunk
+    assert b'"0008"' not in received
+
+
+def test_a_trailer_is_no_header(server, till):
+    lines = [b"POST /checkout/amcash/echo HTTP/1.1", b"Host: x", b"Content-Type: application/json"]
+    lines += [b"Transfer-Encoding: chunked", b"Connection: close", b"", b"%x" % len(ECHO), ECHO, b"0"]
+    lines += [b"Authorization: Bearer " + till.token.encode(), b"", b""]
+    with connect(server) as connection:
+        connection.sendall(b"\r\n".join(lines))
+        assert everything(connection).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_fragment_behind_a_path_is_no_part_of_it(server, till):
+    request = echo_request(till, b"Connection: close", body=ECHO).replace(b"/echo ", b"/echo#here ", 1)
+    with connect(server) as connection:
+        connection.sendall(request)
+        assert b'"responseCode":"0000"' in everything(connection)
+
+
 def test_what_is_not_http_gets_the_headers_of_every_answer(server):
     with connect(server) as connection:
         connection.sendall(b"\x16\x03\x01 this is TLS, perhaps\r\n\r\n")

@@ -212,7 +212,13 @@ class Real:
         self.marks = Marks()
         self.settler = Settler(self.writer, lambda: self.register, lambda: self.now, grace=GRACE, marks=self.marks)
         self.sweeper = Sweeper(
-            self.reader, self._settled, Journals(Path("nowhere")), lambda: self.now, retention=dt.timedelta(days=3)
+            self.reader,
+            self._settled,
+            Journals(Path("nowhere")),
+            lambda: self.now,
+            grace=GRACE,
+            retention=dt.timedelta(days=3),
+            ticks=lambda: self.now.timestamp(),  # noqa: PLW0108 -- the time is another one later
         )
         self.consulter = Settler(self.reader, lambda: self.register, lambda: self.now)
 

@@ -162,7 +162,9 @@ class Process:
             lambda job: Waited(self, self._hand_in(job)),
             Journals(story.journals),
             self.world.clock,
+            grace=dt.timedelta(seconds=shape.grace_s),
             retention=dt.timedelta(hours=72),
+            ticks=lambda: self.world.now / 1_000_000,
         )
         self.service = Service(self.writes, self.reads, self.world.clock, journal=self.journal, marks=self.marks)
         self.pipelines = {

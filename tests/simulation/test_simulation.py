@@ -26,7 +26,7 @@ FINDERS = {
     "the_reversal_window_is_a_day_long": 7,
     "a_reversal_gives_back_todays_allowance": 10,
     "an_earlier_days_use_counts_as_none": 10,
-    "cancels_without_looking_at_the_row": 279,
+    "cancels_without_looking_at_the_row": 556,
     "a_claim_does_not_prolong": 24,
     "a_reversal_leaves_the_delivery_open": 13,
     "a_failed_transaction_loses_its_marks": 7,

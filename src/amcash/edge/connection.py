@@ -34,10 +34,13 @@ PIPELINED_REQUESTS_MAX = 16
 """How many requests may wait on one connection for the answers before theirs."""
 HANDOVER_LOOK_S = 0.05
 """How often a connection that takes its reply slowly is looked at."""
+HANDOVER_S = 4.0
+"""How long a client may take to read an approval; then it is gone, and the approval can be cancelled (R-DLV-5)."""
 
 # The name is overwritten in place, so nothing after it moves; no JSON body has a line that begins so.
 _UPGRADE = re.compile(rb"^upgrade(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
 _STATUS_LINES = {status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_MORE_THAN_A_PATH = re.compile(rb"[?%#]")
 _CLOSE = b"connection: close\r\n"
 _NOT_HTTP = "Invalid HTTP request received."
 
@@ -131,6 +134,11 @@ class Connection(HttpToolsProtocol):
         self._descriptor: int | None = None
         """Of the socket, where bytes can be written to it past the loop's own buffer: not under TLS."""
         self._lost = False
+        self._aborted = False
+        self._all_out = False
+        """Of a connection that was lost: whatever was written to it had left before."""
+        self._pending: dict[Handover, float] = {}
+        """Approvals that are written and not out, and since when."""
 
     # uvicorn's own signature names the transport that it needs.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -143,6 +151,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._lost = True
+        self._all_out = exc is None and not self._aborted
+        for handover in list(self._pending):
+            self._look(handover)
         self._stop_waiting()
         if isinstance(self.cycle, _Call):
             self._stop_body_timer(self.cycle)
@@ -194,17 +205,18 @@ class Connection(HttpToolsProtocol):
             raise _TooMuchError("too long a path")
         if len(self.pipeline) >= PIPELINED_REQUESTS_MAX:
             raise _TooMuchError("too many requests wait for an answer")
+        headers, self.headers = self.headers, []  # what a trailer adds is no header (RFC 9110 §6.5.1)
         pipeline = self._calls.get(self.url) or self._calls.get(_path(self.url))
         if pipeline is None or self.parser.get_method() != b"POST":
-            self._start_page()
+            self._start_page(headers)
             return
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        given = [value for name, value in self.headers if name == b"x-request-id"]
-        exchange = Exchange(self.headers, request_id_for(given))
+        given = [value for name, value in headers if name == b"x-request-id"]
+        exchange = Exchange(headers, request_id_for(given))
         before = self.cycle
         call = _Call(pipeline, exchange, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
         self.cycle = call
-        if _says_too_large(self.headers):
+        if _says_too_large(headers):
             exchange.body = Body.TOO_LARGE
         if (before is None or before.response_complete) and not self._held:
             self._start(call)
@@ -212,11 +224,11 @@ class Connection(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((call, self.app))  # type: ignore[arg-type]
 
-    def _start_page(self) -> None:
+    def _start_page(self, headers: list[tuple[bytes, bytes]]) -> None:
         """Go on as uvicorn does; it begins a request with the scope that only now is needed."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.url, self.headers, self.expect_100_continue = url, [], expects
         self.scope["headers"] = headers
         super().on_headers_complete()
 
@@ -258,6 +270,8 @@ class Connection(HttpToolsProtocol):
         call.started = True
         if not call.more_body or call.exchange.body is Body.TOO_LARGE:
             self._answer(call)
+        else:
+            self.flow.resume_reading()
 
     def _await_body(self, call: _Call) -> None:
         """Wait for the rest of a body; mostly there is none, for it came with its head."""
@@ -347,7 +361,7 @@ class Connection(HttpToolsProtocol):
             except BlockingIOError:
                 written = 0
             except OSError:
-                self.transport.abort()
+                self._abort()
                 return _Written.BROKEN
             if written == len(data):
                 return _Written.OUT
@@ -361,18 +375,44 @@ class Connection(HttpToolsProtocol):
         if part and self._write(part) is _Written.QUEUED:
             self.transport.close()  # what is queued still goes out
         else:
-            self.transport.abort()
+            self._abort()
         return _Written.BROKEN
 
     def _tell(self, handover: Handover, written: _Written) -> None:
         """Say whether the whole reply was handed to a connection that is still open (R-DLV-2)."""
         if written is _Written.OUT:
             handover.done()
-        elif written is _Written.BROKEN or self._lost:
+        elif written is _Written.BROKEN:
             handover.failed()
         else:
-            left = self.transport.get_write_buffer_size()
-            self.loop.call_later(HANDOVER_LOOK_S, self._tell, handover, _Written.QUEUED if left else _Written.OUT)
+            self._pending[handover] = self.loop.time()
+            self.loop.call_later(HANDOVER_LOOK_S, self._look, handover)
+
+    def _look(self, handover: Handover) -> None:
+        """Look again at a reply that was queued: the client reads slowly, or there is TLS in between."""
+        if handover not in self._pending:
+            return
+        if self._lost:
+            out = self._all_out
+        elif self.transport.get_write_buffer_size() == 0:
+            out = True
+        elif self.loop.time() - self._pending[handover] > HANDOVER_S:
+            out = False
+            self._abort()
+        else:
+            self.loop.call_later(HANDOVER_LOOK_S, self._look, handover)
+            return
+        if self._pending.pop(handover, None) is not None:
+            (handover.done if out else handover.failed)()
+
+    def _abort(self) -> None:
+        self._aborted = True
+        self.transport.abort()
+
+    def give_up(self) -> None:
+        """Say of what is still queued that it has not left: the process ends."""
+        while self._pending:
+            self._pending.popitem()[0].failed()
 
     # --- from one request to the next ---
 
@@ -444,7 +484,7 @@ class Connection(HttpToolsProtocol):
 
 def _path(url: bytes) -> bytes:
     """Return the path of a request's target that has more to it than a path."""
-    if url.startswith(b"/") and b"?" not in url and b"%" not in url:
+    if url.startswith(b"/") and not _MORE_THAN_A_PATH.search(url):
         return url
     try:
         return unquote_to_bytes(parse_url(url).path or b"")

@@ -44,7 +44,7 @@ class Exchange:
         return [value for key, value in self.headers if key == name]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Handover:
     """Who wants to know what becomes of a reply (R-DLV-2, R-DLV-3a).
 

@@ -120,3 +120,6 @@ def run(
     gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.give_up()

@@ -5,6 +5,7 @@ There is no leader: two sweepers at once find the same rows, and the lock of a r
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY_S: Final = 1.0
 """Cancelled within the grace and 5 s more (R-DLV-5): one round in hand, one that failed, and the queue."""
 CANCEL_COMMANDS_MAX: Final = 256
-"""In one round; the rows behind them are the next round's."""
+"""At once; a round goes on with those behind them."""
+CLOCK_JUMP_S: Final = 1.0
+"""So much more or less than has gone by, from one round to the next, is a jump of the clock."""
 CANCEL_WAIT_S: Final = 10.0
 PURGE_PIECES_MAX: Final = 20
 """Pieces of a purge in one round, each its own transaction."""
@@ -44,24 +47,32 @@ class Sweeper:
         hand_in: gives a cancellation to the lane that writes.
         journals: of every process on this ledger and this machine.
         clock: gives the time.
+        grace: how long a delivery stays open.
+        ticks: gives seconds that never jump.
         retention: how long outcomes are kept (R-IDEM-8).
         on_cancelled: told of each redemption that this sweeper has cancelled.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one thing that may differ
         self,
         store: Store,
         hand_in: Callable[[Cancel], "Future[Settled]"],
         journals: Journals,
         clock: Clock,
         *,
+        grace: timedelta,
         retention: timedelta,
+        ticks: Callable[[], float] = time.monotonic,
         on_cancelled: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._hand_in = hand_in
         self._journals = journals
         self._clock = clock
+        self._grace_s = grace.total_seconds()
+        self._ticks = ticks
+        self._clock_ahead_s = self._ahead_s()
+        self._steady_from_s = 0.0
         self._retention = retention
         self._on_cancelled = on_cancelled
         self._purge_place: int | None = 0
@@ -85,14 +96,24 @@ class Sweeper:
             StoreError: the ledger could not be read, or did not take a mark.
         """
         self._journals.take_in(self._store)
-        now = self._clock()
+        if not self._clock_is_steady():
+            return 0
+        gone = 0
+        while True:  # until a round is not full: a backlog is not left to the next second
+            expired, cancelled = self._cancel_some()
+            gone += cancelled
+            if expired < CANCEL_COMMANDS_MAX or not cancelled or self._stopped.is_set():
+                return gone
+
+    def _cancel_some(self) -> tuple[int, int]:
+        """Cancel a bounded number of what has expired; return how many were looked at, and how many cancelled."""
         with self._store.read() as session:
             expired: list[OneRedemption] = [
                 (number, confirmation)
-                for number, confirmation in session.run(_EXPIRED, microseconds(now), CANCEL_COMMANDS_MAX)
+                for number, confirmation in session.run(_EXPIRED, microseconds(self._clock()), CANCEL_COMMANDS_MAX)
             ]
         if not expired:
-            return 0
+            return 0, 0
         # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
         handed_over = self._journals.standing()
         waiting = [self._hand_in(Cancel(*one)) for one in expired if one not in handed_over]
@@ -103,7 +124,23 @@ class Sweeper:
         for failure in settled:
             if isinstance(failure, StoreError):
                 raise failure
-        return len(cancelled)
+        return len(expired), len(cancelled)
+
+    def _clock_is_steady(self) -> bool:
+        """Tell whether the clock has gone on evenly for as long as a delivery stays open.
+
+        One that jumps ahead makes deliveries look expired whose answers are on their way. (So does a machine that
+        slept: its processes have not had the time that went by.) After a jump nothing is cancelled for a grace.
+        """
+        ahead_s = self._ahead_s()
+        if abs(ahead_s - self._clock_ahead_s) > CLOCK_JUMP_S:
+            log.warning("the clock has jumped", extra={"seconds": round(ahead_s - self._clock_ahead_s, 3)})
+            self._steady_from_s = self._ticks() + self._grace_s
+        self._clock_ahead_s = ahead_s
+        return self._ticks() >= self._steady_from_s
+
+    def _ahead_s(self) -> float:
+        return self._clock().timestamp() - self._ticks()
 
     def _tell(self, decision: Decision) -> None:
         assert decision.redemption is not None
