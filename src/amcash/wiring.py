@@ -288,7 +288,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     described: Described | None,
 ) -> None:
     watch = registers.Watch(connected(), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000)
-    plays = settings.sandbox and shared is None  # clocks and faults are one process's
+    plays = settings.sandbox and shared is None  # clocks and faults are one process's: of several, each has its own
     watch.look()  # a process that takes another's place comes long after the register was first read
     metrics = Metrics(shared)
     folder = _journal_folder(settings)
@@ -326,7 +326,6 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         request_log=request_log,
         budget_s=settings.budget_ms / 1000,
     )
-    # Clocks, faults and journals are one process's: of several, each would show its own.
     app, *beside = _sandbox(edge, connected(), watch, described) if plays else (make_app(edge),)
     # The sweeper stops first: it hands in to the lane that writes.
     parts: tuple[_Part, ...] = (sweeper, *beside, watch, lanes.writes, lanes.reads)

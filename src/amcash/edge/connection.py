@@ -410,9 +410,11 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def give_up(self) -> None:
-        """Say of what is still queued that it has not left: the process ends."""
+        """Say of what is still queued whether it has left: the process ends."""
+        out = self.transport.get_write_buffer_size() == 0
         while self._pending:
-            self._pending.popitem()[0].failed()
+            handover, _since = self._pending.popitem()
+            (handover.done if out else handover.failed)()
 
     # --- from one request to the next ---
 

@@ -66,6 +66,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # whoever has not read its answer in all that time
+            if isinstance(connection, Connection):
+                connection.give_up()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -120,6 +126,3 @@ def run(
     gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
-        for connection in list(server.server_state.connections):
-            if isinstance(connection, Connection):
-                connection.give_up()
