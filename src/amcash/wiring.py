@@ -19,6 +19,7 @@ from amcash.edge import server
 from amcash.edge.app import Edge, make_app
 from amcash.edge.logs import RequestLog, let_stdout_go, write_to_shared_stdout, write_to_stdout
 from amcash.edge.metrics import Metrics, Shared
+from amcash.edge.turns import Board
 from amcash.edge.workers import Workers, WorkersError
 from amcash.ledger import migrations
 from amcash.ledger import register as registers
@@ -235,6 +236,14 @@ def _first_register(store: Store, *, sandbox: bool) -> Register:
     return register
 
 
+@dataclass(frozen=True, slots=True)
+class _Siblings:
+    """What one of several processes shares with the others."""
+
+    shared: Shared
+    seat: server.Seat
+
+
 def _serve_in_processes(
     settings: Settings, register: Register, listener: socket.socket, on_ready: Callable[[], None]
 ) -> None:
@@ -247,17 +256,22 @@ def _serve_in_processes(
     parent = os.getpid()
     with made as name:
         folder = Path(name)
+        board = Board(settings.workers)
 
         def work(place: int, ready: Callable[[], None]) -> None:
-            _serve(settings, register, listener, ready, Shared(folder, place))
+            _serve(settings, register, listener, ready, _Siblings(Shared(folder, place), (board, place)))
             if os.getppid() != parent:  # it was killed, so nobody else is left to remove its folder
                 shutil.rmtree(folder, ignore_errors=True)
+
+        def forget(place: int) -> None:
+            Shared(folder, place).forget_queues()
+            board.vacate(place)
 
         Workers(
             settings.workers,
             work,
             on_ready=on_ready,
-            on_gone=lambda place: Shared(folder, place).forget_queues(),
+            on_gone=forget,
             grace_s=settings.shutdown_grace_s,
         ).run(listener)
 
@@ -267,7 +281,7 @@ def _serve(
     register: Register,
     listener: socket.socket,
     on_ready: Callable[[], None],
-    shared: Shared | None = None,
+    siblings: _Siblings | None = None,
     described: Described | None = None,
 ) -> None:
     with ExitStack() as connections:  # closed when all has ended: SQLite then leaves its file whole, without a -wal
@@ -275,7 +289,7 @@ def _serve(
         def connected() -> Store:
             return connections.enter_context(closing(_connect(settings)))
 
-        _serve_with(connected, settings, register, listener, on_ready, shared, described)
+        _serve_with(connected, settings, register, listener, on_ready, siblings, described)
 
 
 def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
@@ -284,17 +298,18 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     register: Register,
     listener: socket.socket,
     on_ready: Callable[[], None],
-    shared: Shared | None,
+    siblings: _Siblings | None,
     described: Described | None,
 ) -> None:
     watch = registers.Watch(connected(), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000)
-    plays = settings.sandbox and shared is None  # clocks and faults are one process's: of several, each has its own
+    plays = settings.sandbox and siblings is None  # clocks and faults are one process's: of several, each has its own
     watch.look()  # a process that takes another's place comes long after the register was first read
-    metrics = Metrics(shared)
+    metrics = Metrics(siblings.shared if siblings is not None else None)
     folder = _journal_folder(settings)
     journal = Journal(folder)
     marks = Marks(on_committed=journal.committed)
-    lanes = _lanes(connected, settings, watch, metrics, marks)
+    gather_s = settings.batch_wait_us / 1_000_000 if siblings is not None else 0.0
+    lanes = _lanes(connected, settings, watch, metrics, marks, gather_s)
     sweeper = Sweeper(
         connected(),
         lanes.writes.hand_in,
@@ -307,7 +322,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     )
     port = listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
-    write = write_to_stdout if shared is None else write_to_shared_stdout
+    write = write_to_stdout if siblings is None else write_to_shared_stdout
     request_log = RequestLog(write if settings.log_requests else None)
     edge = Edge(
         service=Service(lanes.writes, lanes.reads, utc_now, journal=journal, marks=marks),
@@ -333,7 +348,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         part.start()
 
     def listening() -> None:
-        if shared is not None:
+        if siblings is not None:
             metrics.keep_noting_queues()
         on_ready()
 
@@ -345,6 +360,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
             tls_cert=Path(settings.tls_cert) if settings.tls_cert else None,
             tls_key=Path(settings.tls_key) if settings.tls_key else None,
             shutdown_grace_s=settings.shutdown_grace_s,
+            seat=siblings.seat if siblings is not None else None,
         )
     finally:
         for part in parts:
@@ -389,7 +405,12 @@ _FOLDER_DIGITS = 32
 
 
 def _lanes(
-    connected: Callable[[], Store], settings: Settings, watch: registers.Watch, metrics: Metrics, marks: Marks
+    connected: Callable[[], Store],
+    settings: Settings,
+    watch: registers.Watch,
+    metrics: Metrics,
+    marks: Marks,
+    gather_s: float,
 ) -> _Lanes:
     writer = Settler(
         connected(),
@@ -406,6 +427,7 @@ def _lanes(
         batch_commands_max=settings.batch_commands_max,
         queue_commands_max=settings.queue_commands_max,
         budget_s=settings.budget_ms / 1000,
+        gather_s=gather_s,
         on_batch=metrics.batch.labels("writes").observe,
         when_idle=writer.flush,
     )

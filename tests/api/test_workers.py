@@ -5,8 +5,9 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from cli.operating import CommandLine
 
 PROCESSES = 3
 PATIENCE_S = 20
+ESTABLISHED = "01"
 ECHOES = 'amcash_requests_total{code="0000",endpoint="echo"}'
 STARTED = "Started server process ["
 WAITING = (
@@ -80,6 +82,28 @@ def samples(text):
 
 def metrics(server):
     return samples(server.send("GET", "/metrics").raw)
+
+
+def connections_of(pid, port):
+    """How many connections to that port a process holds."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    made = {f"socket:[{field[9]}]" for field in fields if field[1].endswith(f":{port:04X}") and field[3] == ESTABLISHED}
+    held = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            held.add(str(descriptor.readlink()))
+    return len(made & held)
+
+
+def test_tills_that_connect_at_once_are_shared_among_the_processes(one_server, tmp_path):
+    address = urlsplit(one_server.address)
+    pids = started(tmp_path)
+    with ExitStack() as stack:
+        for _ in range(20 * PROCESSES):
+            stack.enter_context(socket.create_connection((address.hostname, address.port)))
+        until(lambda: sum(connections_of(pid, address.port) for pid in pids) == 20 * PROCESSES)
+        assert min(connections_of(pid, address.port) for pid in pids) >= 15
 
 
 def test_several_processes_have_no_sandbox_whose_clocks_would_differ(one_server):

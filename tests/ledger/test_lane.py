@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -178,6 +179,23 @@ async def test_what_is_done_is_not_kept_until_its_budget_would_have_been_over():
     async with running(Works()) as lane:
         await asyncio.gather(*(lane.submit(i) for i in range(50)))
         assert len(lane._deadlines) == 0
+
+
+def test_only_after_a_batch_of_several_does_the_next_wait_for_its_batchmates(monkeypatch):
+    work, waits, late = Works(), [], ["a little later", "much later"]
+    lane = Lane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S, gather_s=SHORT_S)
+
+    def sleep(seconds):
+        waits.append(seconds)
+        lane.hand_in(late.pop(0))
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    for jobs in (["alone"], ["two", "at once"], ["first"]):
+        for job in jobs:
+            lane.hand_in(job)
+        lane.step(0)
+    assert work.batches == [["alone"], ["two", "at once"], ["first", "a little later"]]
+    assert waits == [SHORT_S]
 
 
 @in_a_loop

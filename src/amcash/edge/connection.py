@@ -194,7 +194,10 @@ class Connection(HttpToolsProtocol):
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEAD_BYTES_MAX or len(self.headers) >= HEADERS_MAX:
             raise _TooMuchError("too many headers")
-        super().on_header(name, value.strip(b" \t"))
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Start the request, or let it wait for those before it."""

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from amcash.edge.connection import KEEP_ALIVE_S, Connection, Pipeline
+from amcash.edge.turns import Acceptor, Board
 
 BACKLOG = 2_048
 GARBAGE_OBJECTS = 20_000
@@ -24,6 +25,9 @@ GARBAGE_OBJECTS = 20_000
 class ListenError(Exception):
     """The address cannot be listened on; the message says why and what to do."""
 
+
+Seat = tuple[Board, int]
+"""The board of the processes that listen on one socket, and the place of this one."""
 
 _HINTS = {
     errno.EADDRINUSE: "; is another server running? Choose another --port",
@@ -56,17 +60,42 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but a signal that asked it to drain is not raised again afterwards: it exits 0 (surface.md)."""
+    """uvicorn, but several processes take connections in turns; and it exits 0 after draining (surface.md).
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    Of itself it would raise again the signal that asked it to drain.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], seat: Seat | None) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._seat = seat
+        self._acceptor: Acceptor | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._seat is None:
+            await super().startup(sockets)
+        else:
+            assert sockets is not None
+            await super().startup([])  # it would take whatever waits
+            self._acceptor = self._accept_in_turns(sockets[0], self._seat)
         self._on_ready()
 
+    def _accept_in_turns(self, listener: socket.socket, seat: Seat) -> Acceptor:
+        def protocol() -> asyncio.Protocol:
+            make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+            return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        held = self.server_state.connections
+        return Acceptor(listener, *seat, protocol=protocol, tls=self.config.ssl, held=lambda: len(held))
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._acceptor is not None:
+            self._acceptor.tell()  # of connections that ended
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            await self._acceptor.close()
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):  # whoever has not read its answer in all that time
             if isinstance(connection, Connection):
@@ -96,7 +125,7 @@ class App:
     """How long the body of a call may take to arrive (R-TIME-1)."""
 
 
-def run(
+def run(  # noqa: PLR0913 -- each is one thing that may differ
     app: App,
     listener: socket.socket,
     *,
@@ -104,8 +133,12 @@ def run(
     tls_cert: Path | None,
     tls_key: Path | None,
     shutdown_grace_s: int,
+    seat: Seat | None = None,
 ) -> None:
-    """Serve `app` until SIGTERM or SIGINT, then answer what is in flight and return."""
+    """Serve `app` until SIGTERM or SIGINT, then answer what is in flight and return.
+
+    With a `seat`, other processes listen on `listener`, too, and connections are taken in turns.
+    """
     config = uvicorn.Config(
         app.pages,
         http=partial(Connection, calls=app.calls, budget_s=app.budget_s),  # type: ignore[arg-type]
@@ -121,7 +154,7 @@ def run(
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
     )
-    server = _Server(config, on_ready)
+    server = _Server(config, on_ready, seat)
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

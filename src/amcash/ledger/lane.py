@@ -6,6 +6,7 @@ Group commit: while a batch is being committed the next one gathers, so one fsyn
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -43,6 +44,7 @@ class Lane(Generic[Job, Result]):
         batch_commands_max: the most that one batch carries.
         queue_commands_max: the most that may wait.
         budget_s: how long a job may take, in seconds (R-TIME-1).
+        gather_s: so long a batch waits for more, where the one before held several. Whoever is alone never waits.
         on_batch: told the size of each batch.
         when_idle: done on the same thread whenever nothing came for `IDLE_S`, and once more at the end; it must not
             raise.
@@ -56,6 +58,7 @@ class Lane(Generic[Job, Result]):
         batch_commands_max: int,
         queue_commands_max: int,
         budget_s: float,
+        gather_s: float = 0.0,
         on_batch: Callable[[int], None] = lambda _size: None,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,6 +66,8 @@ class Lane(Generic[Job, Result]):
         self._batch_commands_max = batch_commands_max
         self._queue_commands_max = queue_commands_max
         self._budget_s = budget_s
+        self._gather_s = gather_s
+        self._last_batch = 0
         self._on_batch = on_batch
         self._when_idle = when_idle
         self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
@@ -165,6 +170,7 @@ class Lane(Generic[Job, Result]):
             False once told to stop.
         """
         batch, running = self._gather(wait_s)
+        self._last_batch = len(batch)
         if batch:
             self._on_batch(len(batch))
             self._hand_back(batch, self._work([item.job for item in batch]))
@@ -178,6 +184,8 @@ class Lane(Generic[Job, Result]):
             item = self._queue.get(timeout=wait_s)
         except queue.Empty:
             return batch, True
+        if self._gather_s and self._last_batch > 1:
+            time.sleep(self._gather_s)
         while item is not None:
             if not item.future.done():
                 batch.append(item)
