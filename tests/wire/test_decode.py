@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from amcash.domain.codes import Code, Endpoint
 from amcash.domain.commands import Command, Echo, Inquire, Redeem, Reverse
 from amcash.domain.vocabulary import CardEntry, Language, has_check_digit
+from amcash.wire import decode as wire
 from amcash.wire.decode import BODY_TOO_LARGE, Rejection, cents, decode
 from amcash.wire.encode import encode_refusal, encode_rejection
 from domain.examples import NOON, programme
@@ -446,6 +447,54 @@ def test_any_bytes_are_a_command_or_a_rejection_that_can_be_written(sent, conten
         answer = encode_refusal(found, Code.TIMEOUT, NOON, programme())
         values = json.loads(answer.body)
     assert all(isinstance(value, str) and value for value in values.values())
+
+
+def _both_ways(monkeypatch, again):
+    """Decode once as always and once by the careful way alone; return both, the order of what was sent included."""
+    found = []
+    for ordinary in (wire._ORDINARY, dict.fromkeys(Endpoint, lambda _body: None)):
+        monkeypatch.setattr(wire, "_ORDINARY", ordinary)
+        result = again()
+        found.append((result, list(result.sent.items())))
+    monkeypatch.undo()
+    return found
+
+
+_REDEEM = REQUESTS[REDEEM].strip()
+NEARLY_ORDINARY = [
+    _REDEEM,
+    *(_REDEEM.replace(b"{", b"{" + extra + b",", 1) for extra in (b'"timeZone":"x"', b'"x":"\x7f"', b'"x":1')),
+    *(_REDEEM.replace(b"{", b"{" + extra + b",", 1) for extra in (b'"traceId":"1"', b'"x":"1","x":"1"', b'"x":""')),
+    *(_REDEEM.replace(b"en-CA", value) for value in (b"", b"\x1e", b"\\u001e", b"fr", b"\xc3\xa9", b"en\x1f16.12")),
+    *(_REDEEM.replace(b"1972-07-16", value) for value in (b"1972-02-30", b"1972-02-29", b"0000-01-01")),
+    _REDEEM.replace(b'"001"', b'"001\x1f16.12"'),
+    _REDEEM.replace(b"LOY1", b"\\u004cOY1"),
+    _REDEEM.replace(b"{", b'{"x":' + b"[" * 7_000 + b"]" * 7_000 + b",", 1),
+    REQUESTS[REVERSE].replace(b"{", b'{"redemptionConfirmationNumber":"2",', 1),
+    REQUESTS[REVERSE].replace(b"{", b'{"redemptionConfirmationNumber":"10000000000",', 1),
+]
+
+
+@pytest.mark.parametrize("text", NEARLY_ORDINARY, ids=range(len(NEARLY_ORDINARY)))
+@pytest.mark.parametrize("endpoint", Endpoint)
+def test_the_way_of_ordinary_requests_only_finds_what_the_careful_way_finds(endpoint, text, monkeypatch):
+    usual, careful = _both_ways(monkeypatch, lambda: decode(endpoint, text, scope=SCOPE))
+    assert usual == careful
+
+
+@given(_requests())
+@settings(max_examples=1000, derandomize=True, database=None, deadline=None)
+def test_so_it_does_for_any_bytes(sent):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        usual, careful = _both_ways(monkeypatch, lambda: decode(*sent, scope=SCOPE))
+    assert usual == careful
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+def test_the_samples_are_ordinary_requests(endpoint):
+    """Also with a parameter that older tills send (R-WIRE-3). Else the two ways would be compared for nothing."""
+    with_more = body(endpoint, timeZone="America/Toronto")
+    assert wire._ORDINARY[endpoint](REQUESTS[endpoint]) == wire._ORDINARY[endpoint](with_more) == request(endpoint)
 
 
 def test_the_strategies_reach_commands_of_every_endpoint_as_well_as_rejections():

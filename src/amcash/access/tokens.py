@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
@@ -17,6 +17,8 @@ from amcash.domain.vocabulary import Client, Register, SigningKey, Sponsor, Spon
 ALGORITHM = "ES256"
 TOKEN_CHARACTERS_MAX = 4_096
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_END_OF_TIME_S = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+"""What says that it expires later expires then: a `datetime` cannot hold much more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class _Verified:
     client_id: str
-    expires_at_s: int
+    expires_at: datetime
 
 
 def new_signing_key(now: datetime) -> SigningKey:
@@ -97,10 +99,12 @@ class Tokens:
             if len(self._verified) >= self._cached_max:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = verified
-        if verified.expires_at_s <= now.timestamp():
+        if verified.expires_at <= now:
             self._verified.pop(token, None)
             return None
-        return self._caller(verified.client_id, register)
+        if register.version != self._callers_version:
+            self._read_callers(register)
+        return self._callers.get(verified.client_id)
 
     def public_keys(self, now: datetime) -> list[dict[str, Any]]:
         """Return, as public JWKs, the keys of every token that can still be valid."""
@@ -129,20 +133,20 @@ class Tokens:
         claims = read.claims
         expires, client_id = claims.get("exp"), claims.get("client_id")
         ours = read.header.get("typ") == "at+jwt" and claims.get("aud") == self._audience
-        return _Verified(str(client_id), expires) if ours and isinstance(expires, int) else None
+        if not ours or not isinstance(expires, int):
+            return None
+        return _Verified(str(client_id), datetime.fromtimestamp(max(0, min(expires, _END_OF_TIME_S)), UTC))
 
-    def _caller(self, client_id: str, register: Register) -> Caller | None:
-        if register.version != self._callers_version:
-            self._callers = {
-                client.client_id: Caller(
-                    client.client_id,
-                    {code: register.sponsors[code] for code in client.sponsors if code in register.sponsors},
-                )
-                for client in register.clients.values()
-                if not client.disabled
-            }
-            self._callers_version = register.version
-        return self._callers.get(client_id)
+    def _read_callers(self, register: Register) -> None:
+        self._callers = {
+            client.client_id: Caller(
+                client.client_id,
+                {code: register.sponsors[code] for code in client.sponsors if code in register.sponsors},
+            )
+            for client in register.clients.values()
+            if not client.disabled
+        }
+        self._callers_version = register.version
 
     def _key(self, signing: SigningKey) -> ECKey:
         key = self._keys.get(signing.kid)

@@ -9,7 +9,6 @@ because "the reattempted request MUST be identical" (library, *Handling timeouts
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import ClassVar, NamedTuple
 
 from amcash.domain.codes import Endpoint
@@ -112,7 +111,11 @@ def content_digest(endpoint: Endpoint, sent: Mapping[str, str]) -> bytes:
 
     Names and values hold no control character (R-WIRE-2), so joining them with U+001F is unambiguous.
     """
-    return hashlib.sha256("\x1f".join([endpoint, *chain.from_iterable(sorted(sent.items()))]).encode()).digest()
+    parts: list[str] = [endpoint]
+    for name in sorted(sent):
+        parts.append(name)
+        parts.append(sent[name])
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
 def _identify(command: Recordable) -> None:

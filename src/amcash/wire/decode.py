@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
-from msgspec import Meta
+from msgspec import DecodeError, Meta, defstruct, to_builtins
+from msgspec.json import Decoder
+from msgspec.structs import astuple
 
 from amcash.domain.codes import Endpoint
 from amcash.domain.commands import Command, Echo, Inquire, Redeem, Reverse
 from amcash.domain.outcomes import Fault
+from amcash.domain.quick import quick
 from amcash.domain.vocabulary import (
     CardEntry,
     Cents,
@@ -44,6 +47,7 @@ class Rejection:
     language: Language = Language.EN
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What the caller may name: its sponsors, and whether card numbers carry a check digit (R-AUTH-3, R-FIELD)."""
@@ -69,18 +73,15 @@ def decode(
         content_types: the values of every `Content-Type` header.
         idempotency_keys: the values of every `Idempotency-Key` header (R-IDEM-1).
     """
+    faults: dict[str, Fault] = {}
     try:
-        if len(content_types) != 1 or not _CONTENT_TYPE.fullmatch(content_types[0]):
-            raise _MalformedError(_NOT_JSON_TYPE)
-        values = _object(body)
+        _check_envelope(content_types, body)
+        sent = _ORDINARY[endpoint](body)
+        if sent is None:
+            sent = _read(endpoint, _object(body), faults)
     except _MalformedError as malformed:
         return Rejection(endpoint, malformed.fault, {})
 
-    sent: dict[str, str] = {}
-    faults: dict[str, Fault] = {}
-    _read_parameters(endpoint, values, sent, faults)
-    if len(sent) < len(values):
-        _read_unknown(endpoint, values, faults)
     _check_scope(sent, faults, scope)
     language = _FRENCH if sent.get("instantMessage", "")[:2].lower() == "fr" else _ENGLISH
     if not faults and endpoint in _KEYED:
@@ -123,9 +124,14 @@ _FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _PLAIN_NAME = re.compile("[A-Za-z0-9_.-]{1,64}")
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _check_envelope(content_types: Sequence[str], body: bytes) -> None:
+    if len(content_types) != 1 or not _CONTENT_TYPE.fullmatch(content_types[0]):
+        raise _MalformedError(_NOT_JSON_TYPE)
     if len(body) > BODY_BYTES_MAX:
         raise _MalformedError(BODY_TOO_LARGE)
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = _JSON.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
@@ -169,15 +175,19 @@ def _printable(name: str) -> str:
 class _Parameter(NamedTuple):
     name: str
     required: bool
+    pattern: str
     accepts: Callable[[str], object]
     fault: Fault
 
 
 def _is_moment(text: str) -> bool:
-    if not _DATE_TIME.fullmatch(text):
-        return False
+    return _DATE_TIME.fullmatch(text) is not None and _exists(text)
+
+
+def _exists(moment: str) -> bool:
+    """Tell whether what looks like a date and time is in the calendar."""
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(moment)
     except ValueError:
         return False
     return True
@@ -198,19 +208,29 @@ def _parameters(endpoint: Endpoint) -> tuple[_Parameter, ...]:
         meta = _meta_of(hints[name])
         assert meta.pattern is not None
         assert meta.extra is not None
-        accepts = _is_moment if name == "dateTime" else re.compile(meta.pattern[1:-1]).fullmatch
+        pattern = meta.pattern[1:-1]
+        accepts = _is_moment if name == _MOMENT else re.compile(pattern).fullmatch
         required = get_origin(hints[name]) is Annotated
-        rows.append(_Parameter(name, required, accepts, Fault(name, meta.extra["en"], meta.extra["fr"])))
+        rows.append(_Parameter(name, required, pattern, accepts, Fault(name, meta.extra["en"], meta.extra["fr"])))
     return tuple(rows)
 
 
+_MOMENT = "dateTime"
 _DATE_TIME = re.compile(
-    str(_meta_of(get_type_hints(REQUESTS[Endpoint.REDEEM], include_extras=True)["dateTime"]).pattern)[1:-1]
+    str(_meta_of(get_type_hints(REQUESTS[Endpoint.REDEEM], include_extras=True)[_MOMENT]).pattern)[1:-1]
 )
 _PARAMETERS = {endpoint: _parameters(endpoint) for endpoint in Endpoint}
 _NAMES = {endpoint: frozenset(row.name for row in _PARAMETERS[endpoint]) for endpoint in Endpoint}
 _OTHER_NAME = "redemptionConfirmationNumber"
 _CONFIRMATION = "redemptionConfirmationNum"
+
+
+def _read(endpoint: Endpoint, values: dict[str, Any], faults: dict[str, Fault]) -> dict[str, str]:
+    sent: dict[str, str] = {}
+    _read_parameters(endpoint, values, sent, faults)
+    if len(sent) < len(values):
+        _read_unknown(endpoint, values, faults)
+    return sent
 
 
 def _read_parameters(
@@ -220,7 +240,7 @@ def _read_parameters(
         other = values.pop(_OTHER_NAME)
         if values.setdefault(_CONFIRMATION, other) != other:
             faults[_OTHER_NAME] = Fault(_OTHER_NAME, f"must equal {_CONFIRMATION}", f"doit être égal à {_CONFIRMATION}")
-    for name, required, accepts, fault in _PARAMETERS[endpoint]:
+    for name, required, _, accepts, fault in _PARAMETERS[endpoint]:
         if name not in values:
             if required:
                 faults[name] = Fault(name, *_MISSING)
@@ -251,6 +271,56 @@ def _value_fault(name: str, value: Any, depth: int) -> Fault | None:
         return _TOO_DEEP
     inner = value.values() if isinstance(value, dict) else value
     return next((fault for item in inner if (fault := _value_fault(name, item, depth + 1))), None)
+
+
+# --- the ordinary request: good, and written in the plainest way --------------------------------------------------
+#
+# Nearly every request is one, and is read here at a third of the cost. This tells good from anything else, no more:
+# what it gives None for goes the careful way above, which finds it good after all or says what is wrong.
+
+_BACKSLASH, _QUOTE, _DELETE = b'\\"\x7f'
+_QUOTES_A_PARAMETER = 4
+"""Two around its name, two around its value. With no backslash to hide one, more quotes are more parameters: the
+decoders of msgspec keep the last of two with one name, and pass over an unknown one, without a word."""
+_BETWEEN = "\x1f"
+"""Stands between the values; no pattern accepts it."""
+_ABSENT = "\x1e"
+"""The value of what was not sent: in JSON it cannot be sent without a backslash."""
+_STRINGS = Decoder(dict[str, str])
+
+
+def _ordinary(parameters: Sequence[_Parameter]) -> Callable[[bytes], dict[str, str] | None]:
+    """Return what reads an ordinary request of one endpoint: its values are checked by one pattern, together."""
+    fields = [(row.name, str) if row.required else (row.name, str, _ABSENT) for row in parameters]
+    decoder = Decoder(defstruct("Ordinary", fields, kw_only=True, omit_defaults=True))
+    patterns = (row.pattern if row.required else f"{row.pattern}|{_ABSENT}" for row in parameters)
+    fits = re.compile(_BETWEEN.join(f"(?:{pattern})" for pattern in patterns)).fullmatch
+
+    def read(body: bytes) -> dict[str, str] | None:
+        if _BACKSLASH in body or not body.isascii():
+            return None
+        try:
+            found = decoder.decode(body)
+            sent: dict[str, str] = to_builtins(found)
+            if body.count(_QUOTE) != _QUOTES_A_PARAMETER * len(sent) and not _may_be_ignored(body):
+                return None
+        except (DecodeError, RecursionError):
+            return None
+        if not fits(_BETWEEN.join(astuple(found))):
+            return None
+        return sent if _MOMENT not in sent or _exists(sent[_MOMENT]) else None
+
+    return read
+
+
+def _may_be_ignored(body: bytes) -> bool:
+    """Tell whether what `body` holds beyond the known parameters are unknown ones with nothing wrong (R-WIRE-3)."""
+    values = _STRINGS.decode(body)
+    no_name_twice = body.count(_QUOTE) == _QUOTES_A_PARAMETER * len(values)
+    return no_name_twice and _DELETE not in body and _OTHER_NAME not in values
+
+
+_ORDINARY = {endpoint: _ordinary(_PARAMETERS[endpoint]) for endpoint in Endpoint}
 
 
 # --- what the caller may name --------------------------------------------------------------------------------------
@@ -301,7 +371,11 @@ def _key_fault(keys: Sequence[str]) -> Fault | None:
 def cents(dollars: str) -> Cents:
     """Return a dollar amount that has been found to be one, in cents: exactly, never by way of a float (R-AMT-1)."""
     whole, _, part = dollars.partition(".")
-    return Cents(int(whole) * 100 + int(part.ljust(2, "0")))
+    return Cents(int(whole + part.ljust(2, "0")))
+
+
+_ENTRIES: Mapping[str, CardEntry] = {entry.value: entry for entry in CardEntry}
+"""A look-up costs a fifth of what the enumeration's own does."""
 
 
 def _echo(sent: dict[str, str], language: Language, _key: str | None) -> Echo:
@@ -314,7 +388,7 @@ def _inquire(sent: dict[str, str], language: Language, _key: str | None) -> Inqu
         SponsorCode(sent["sponsorCode"]),
         language,
         CollectorNumber(sent["collectorNumber"]),
-        CardEntry(sent["cardEntryMode"].upper()),
+        _ENTRIES[sent["cardEntryMode"].upper()],
         cents(sent["postTaxBasketAmount"]),
     )
 
@@ -325,7 +399,7 @@ def _redeem(sent: dict[str, str], language: Language, key: str | None) -> Redeem
         SponsorCode(sent["sponsorCode"]),
         language,
         CollectorNumber(sent["collectorNumber"]),
-        CardEntry(sent["cardEntryMode"].upper()),
+        _ENTRIES[sent["cardEntryMode"].upper()],
         cents(sent["postTaxBasketAmount"]),
         cents(sent["dollarRedeemRequest"]),
         key,
@@ -338,7 +412,7 @@ def _reverse(sent: dict[str, str], language: Language, key: str | None) -> Rever
         SponsorCode(sent["sponsorCode"]),
         language,
         CollectorNumber(sent["collectorNumber"]),
-        CardEntry(sent["cardEntryMode"].upper()),
+        _ENTRIES[sent["cardEntryMode"].upper()],
         ConfirmationNumber(sent[_CONFIRMATION]),
         key,
     )
