@@ -1,0 +1,53 @@
+"""Redemptions over TLS, by one process and by several: answered, marked as handed over, and proved."""
+
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from amcash.wiring import open_ledger
+from api.serving import run_command, serving
+
+PROCESSES = 2
+REDEMPTIONS = 24
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key",
+        "-out",
+        "cert",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return ["--tls-cert", str(folder / "cert"), "--tls-key", str(folder / "key")]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "workers"], indirect=True, scope="session")
+def test_redemptions_over_tls_are_answered_and_marked_as_handed_over(kind, database, certificate, tmp_path):
+    several = ["--workers", str(PROCESSES)] if kind == "workers" else []
+    with serving(tmp_path, *several, *certificate, database=database, sandbox=False) as server:
+        assert server.address.startswith("https://")
+        address = urlsplit(server.address)
+        with socket.create_connection((address.hostname, address.port)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")  # what is no handshake hurts nobody
+            till = server.till()
+            with ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(lambda _: till.redeem("1065"), range(REDEMPTIONS)))
+        assert {answer.code for answer in answers} == {"0000"}
+        assert server.stop() == 0
+    with open_ledger(database) as store, store.read() as session:
+        assert list(session.run("SELECT count(*) FROM open_delivery")) == [(0,)]
+    assert f"{REDEMPTIONS} outcomes proved" in run_command("verify", "--database", database).stdout
