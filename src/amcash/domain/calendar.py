@@ -4,11 +4,17 @@ Days follow the wall clock of the programme's zone through both daylight-saving 
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from amcash.domain.vocabulary import Programme
 
 _SECOND = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENTS_REMEMBERED = 16
+"""One redemption asks thrice for the day of one moment, and its whole batch for the same."""
+_SECONDS_REMEMBERED = 64
+"""All answers of a second carry the same local time; a retry's is an older one."""
 
 
 def cap_day(now: datetime, programme: Programme) -> date:
@@ -36,6 +42,19 @@ def local(now: datetime, programme: Programme) -> datetime:
     return now.astimezone(programme.zone)
 
 
+def wall_clock(now: datetime, programme: Programme) -> str:
+    """Return what the programme's clock shows at `now`, to the second: `2019-01-30T03:59:03` (R-WIRE-7)."""
+    since = now - _EPOCH  # the cheapest thing about a moment that is equal throughout a second
+    return _shown(since.days, since.seconds, programme.zone)
+
+
+@lru_cache(maxsize=_SECONDS_REMEMBERED)
+def _shown(days: int, seconds: int, zone: ZoneInfo) -> str:
+    at = _EPOCH + timedelta(days, seconds)
+    return at.astimezone(zone).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+@lru_cache(maxsize=_MOMENTS_REMEMBERED)
 def _day(now: datetime, zone: ZoneInfo, starts: time) -> date:
     here = now.astimezone(zone)
     today = here.date()

@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from amcash.domain.codes import TABLE, Code, Endpoint
+from amcash.domain.codes import APPROVALS, TABLE, Code, Endpoint
 
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -148,7 +148,7 @@ class Metrics:
             self._replays.labels(endpoint).inc()
         elif code is None:
             self._refusals.labels(endpoint, "R-ORDER-1").inc()
-        elif code not in {Code.APPROVED, Code.APPROVED_SUPPRESSED}:
+        elif code not in APPROVALS:
             self._refusals.labels(endpoint, TABLE[code].rule).inc()
 
     def token(self, result: str) -> None:

@@ -169,10 +169,13 @@ class Pipeline:
 
     def _line(self, exchange: Exchange, reply: Reply, seconds: float) -> dict[str, Any]:
         line: dict[str, Any] = {
+            "level": "info",
+            "logger": "amcash.requests",
+            "event": "request",
             "at": self._clock(),
             "request_id": exchange.request_id.decode(),
             "endpoint": self._endpoint,
-            "status": int(reply.status),
+            "status": reply.status,
             "ms": round(seconds * 1000, 2),
         }
         if exchange.code is not None:
@@ -181,8 +184,9 @@ class Pipeline:
             line["client"] = exchange.caller.client_id
         if exchange.replayed:
             line["replayed"] = True
-        if exchange.request is not None:
-            sent = exchange.request.sent
+        request = exchange.request
+        if request is not None:
+            sent = request.sent
             collector = sent.get("collectorNumber")
             hidden = masked(collector) if collector is not None else None
             for name, parameter in _LOGGED:

@@ -80,21 +80,23 @@ class _Segment:
     path: Path
     descriptor: int
     size: int = 0
-    uncommitted: Counter[OneRedemption] = field(default_factory=Counter)
+    uncommitted: dict[OneRedemption, int] = field(default_factory=dict)
+    """How many hand-overs of each the ledger does not know of."""
 
-    def write(self, sign: bytes, one: OneRedemption) -> None:
-        line = b"%b%b %b\n" % (sign, one[0].encode(), one[1].encode())
+    def write(self, sign: str, one: OneRedemption) -> None:
+        line = f"{sign}{one[0]} {one[1]}\n".encode()
         written = os.write(self.descriptor, line)
         if written < len(line):  # the disk is full: what follows must not stand behind half a line
             os.ftruncate(self.descriptor, self.size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size += written
 
-    def settle(self, one: OneRedemption) -> None:
-        """One line about `one` needs no successor's care any more."""
-        self.uncommitted[one] -= 1
-        if self.uncommitted[one] <= 0:
-            del self.uncommitted[one]
+    def settle(self, one: OneRedemption) -> bool:
+        """One line about `one` needs no successor's care any more; False where no line here did."""
+        count = self.uncommitted.pop(one, 0)
+        if count > 1:
+            self.uncommitted[one] = count - 1
+        return count > 0
 
     def remove(self) -> None:
         with suppress(OSError):  # what cannot be deleted is taken in when we are gone: nothing in it is news
@@ -138,13 +140,14 @@ class Journal:
         one = (collector, confirmation)
         try:
             with self._lock:
-                if self._segments[-1].size >= self._segment_bytes_max:
-                    self._segments.append(_new_segment(self._folder))
-                    self._drop_settled()
                 segment = self._segments[-1]
-                segment.uncommitted[one] += 1
+                if segment.size >= self._segment_bytes_max:
+                    segment = _new_segment(self._folder)
+                    self._segments.append(segment)
+                    self._drop_settled()
+                segment.uncommitted[one] = segment.uncommitted.get(one, 0) + 1
                 try:
-                    segment.write(b"+", one)  # last: whoever is killed between this line and the bytes has sent nothing
+                    segment.write("+", one)  # last: whoever is killed between this line and the bytes has sent nothing
                 except OSError:
                     segment.settle(one)
                     raise
@@ -162,7 +165,7 @@ class Journal:
             for segment in self._segments:
                 if one in segment.uncommitted:
                     try:
-                        segment.write(b"-", one)  # into the same file: each is read by itself
+                        segment.write("-", one)  # into the same file: each is read by itself
                     except OSError as error:
                         log.warning("a failed hand-over could not be journalled", extra={"why": error.strerror})
                     segment.settle(one)
@@ -173,8 +176,7 @@ class Journal:
         with self._lock:
             for one in marks:
                 for segment in self._segments:
-                    if one in segment.uncommitted:
-                        segment.settle(one)
+                    if segment.settle(one):
                         break
             self._drop_settled()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -17,8 +17,22 @@ from amcash.wire.decode import Rejection
 from amcash.wire.messages import IDENTIFIERS, NoTokenResponse
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_SECONDS_REMEMBERED = 64
-"""All answers of a second carry the same local time; a retry's is an older one."""
+_WORDS = {
+    (row.code, endpoint, language): row.message(endpoint, language)
+    for row in TABLE.values()
+    for endpoint in Endpoint
+    for language in Language
+}
+_REPEATS_IDENTIFIERS_ONLY = frozenset(
+    row.code
+    for row in TABLE.values()
+    if row.code is Code.INVALID_PARAMETER or row.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+)
+_COUNTED = {
+    Endpoint.REDEEM: ("unitsRedeemed", "milesRedeemed"),
+    Endpoint.REVERSE: ("unitsReversed", "milesReversed"),
+}
+_OFFERS_REMEMBERED = 64
 
 
 @dataclass(slots=True)
@@ -34,20 +48,22 @@ def encode(command: Command, outcome: Outcome, programme: Programme) -> Answer:
 
     A `0035` and a 5xx repeat only the identifiers; every other answer repeats all that was sent (R-WIRE-5).
     """
-    row = TABLE[outcome.code]
-    message = _message(row.message(command.endpoint, command.language), outcome.fault, command.language)
-    if outcome.code is Code.INVALID_PARAMETER or row.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _refusal(outcome.code, message, command.sent, outcome.at, programme)
+    code = outcome.code
+    message = _message(command, code, outcome.fault)
+    if code in _REPEATS_IDENTIFIERS_ONLY:
+        return _refusal(code, message, command.sent, outcome.at, programme)
     said = {
         **command.sent,
         "message": message,
-        "responseCode": outcome.code,
-        "transDateTime": _local_time(outcome.at, programme),
-        **_balances(outcome.balances),
-        **_offer(outcome.terms),
-        **_results(command.endpoint, outcome),
+        "responseCode": code,
+        "transDateTime": calendar.wall_clock(outcome.at, programme),
     }
-    return Answer(row.status, _ENCODER.encode(said))
+    if outcome.balances is not None:
+        _say_balances(said, outcome.balances)
+    if outcome.terms is not None:
+        said.update(_offer(outcome.terms))
+    _say_results(said, command.endpoint, outcome)
+    return Answer(TABLE[code].status, _ENCODER.encode(said))
 
 
 def encode_rejection(rejection: Rejection, at: datetime, programme: Programme) -> Answer:
@@ -59,8 +75,7 @@ def encode_refusal(
     request: Command | Rejection, code: Code, at: datetime, programme: Programme, fault: Fault | None = None
 ) -> Answer:
     """Write an answer that was given without deciding anything: what did parse, and the code (R-WIRE-5)."""
-    words = TABLE[code].message(request.endpoint, request.language)
-    return _refusal(code, _message(words, fault, request.language), request.sent, at, programme)
+    return _refusal(code, _message(request, code, fault), request.sent, at, programme)
 
 
 def encode_no_token(endpoint: Endpoint) -> Answer:
@@ -74,26 +89,17 @@ def _refusal(code: Code, message: str, sent: Mapping[str, str], at: datetime, pr
         **{name: value for name, value in sent.items() if name in IDENTIFIERS},
         "message": message,
         "responseCode": code,
-        "transDateTime": _local_time(at, programme),
+        "transDateTime": calendar.wall_clock(at, programme),
     }
     return Answer(TABLE[code].status, _ENCODER.encode(said))
 
 
-def _message(words: str, fault: Fault | None, language: Language) -> str:
+def _message(request: Command | Rejection, code: Code, fault: Fault | None) -> str:
+    words = _WORDS[code, request.endpoint, request.language]
     if fault is None:
         return words
-    why = fault.fr if language is Language.FR else fault.en
+    why = fault.fr if request.language is Language.FR else fault.en
     return f"{words}: {fault.parameter} {why}"
-
-
-def _local_time(at: datetime, programme: Programme) -> str:
-    return _local_second(int(at.timestamp()), programme)
-
-
-@lru_cache(maxsize=_SECONDS_REMEMBERED)
-def _local_second(second: int, programme: Programme) -> str:
-    at = datetime.fromtimestamp(second, UTC)
-    return calendar.local(at, programme).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _two_decimals(amount: Cents) -> str:
@@ -104,19 +110,16 @@ def _dollars(amount: Cents) -> str:
     return str(amount // 100) if amount % 100 == 0 else _two_decimals(amount)
 
 
-def _balances(balances: Balances | None) -> dict[str, str]:
-    if balances is None:
-        return {}
-    fields = {"cashBalance": str(balances.cash), "dreamBalance": str(balances.dream)}
+def _say_balances(said: dict[str, str], balances: Balances) -> None:
+    said["cashBalance"] = str(balances.cash)
+    said["dreamBalance"] = str(balances.dream)
     if balances.available is not None and balances.available_cents is not None:
-        fields["availableCashBalance"] = str(balances.available)
-        fields["availableDollarAmount"] = _dollars(balances.available_cents)
-    return fields
+        said["availableCashBalance"] = str(balances.available)
+        said["availableDollarAmount"] = _dollars(balances.available_cents)
 
 
-def _offer(terms: Terms | None) -> dict[str, str]:
-    if terms is None:
-        return {}
+@lru_cache(maxsize=_OFFERS_REMEMBERED)
+def _offer(terms: Terms) -> Mapping[str, str]:
     fields = {
         "offerDescEn": terms.description_en,
         "offerDescFr": terms.description_fr,
@@ -128,18 +131,16 @@ def _offer(terms: Terms | None) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}  # an empty element is left out (R-WIRE-5)
 
 
-def _results(endpoint: Endpoint, outcome: Outcome) -> dict[str, str]:
-    fields: dict[str, str] = {}
+def _say_results(said: dict[str, str], endpoint: Endpoint, outcome: Outcome) -> None:
     if outcome.available_units is not None:
-        fields["availableOfferUnits"] = str(outcome.available_units)
+        said["availableOfferUnits"] = str(outcome.available_units)
     if outcome.daily_limit is not None:
-        fields["dailyOfferLimit"] = str(outcome.daily_limit)
+        said["dailyOfferLimit"] = str(outcome.daily_limit)
     if outcome.confirmation is not None:
-        verb = "Redeemed" if endpoint is Endpoint.REDEEM else "Reversed"
-        fields["txnConfirmationNumber"] = outcome.confirmation
-        fields[f"units{verb}"] = str(outcome.units)
-        fields[f"miles{verb}"] = str(outcome.miles)
+        units, miles = _COUNTED[endpoint]
+        said["txnConfirmationNumber"] = outcome.confirmation
+        said[units] = str(outcome.units)
+        said[miles] = str(outcome.miles)
     if outcome.unit_miles is not None and outcome.unit_cents is not None:
-        fields["unitValueAMCash"] = str(outcome.unit_miles)
-        fields["unitValueDollars"] = _two_decimals(outcome.unit_cents)
-    return fields
+        said["unitValueAMCash"] = str(outcome.unit_miles)
+        said["unitValueDollars"] = _two_decimals(outcome.unit_cents)
