@@ -132,15 +132,16 @@ class Book:
             return Decision(rules.echo(command, now))
         if isinstance(command, Cancel):
             return self._cancel(command, register, now)
+        terms = register.terms_in_force(command.sponsor, now)
+        collector = self.collectors.get(command.collector)
+        used = self.used(command.collector, calendar.cap_day(now, register.programme))
         standing = Standing(
-            programme=register.programme,
-            terms=register.terms_in_force(command.sponsor, now),
-            collector=self.collectors.get(command.collector),
-            used=self.used(command.collector, calendar.cap_day(now, register.programme)),
-            recorded=None if isinstance(command, Inquire) else self._recorded(command.key),
-            redemption=self.redemptions.get((command.collector, command.confirmation))
-            if isinstance(command, Reverse)
-            else None,
+            register.programme,
+            terms,
+            collector,
+            used,
+            None if isinstance(command, Inquire) else self._recorded(command.key),
+            self.redemptions.get((command.collector, command.confirmation)) if isinstance(command, Reverse) else None,
         )
         if isinstance(command, Inquire):
             return _told(Decision(rules.inquire(command, standing, now)), standing, ask)
@@ -170,8 +171,8 @@ class Book:
             command.digest,
             command,
             decision.outcome,
-            attempt=1 if before is None else before.attempt + 1,
-            open=decision.awaits_delivery,
+            1 if before is None else before.attempt + 1,
+            decision.awaits_delivery,
         )
         self.recorded[command.key] = recorded
         self.outcomes.append(recorded)

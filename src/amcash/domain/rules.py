@@ -121,18 +121,18 @@ def redeem(
     units = min(units, affordable, left_today)
     till = _till(command)
     redemption = Redemption(
-        collector=collector.number,
-        confirmation=number,
-        sponsor=command.sponsor,
-        at=now,
-        cap_day=calendar.cap_day(now, standing.programme),
-        units=Units(units),
-        miles=Miles(units * terms.unit_miles),
-        cents=Cents(units * terms.unit_cents),
-        unit_miles=terms.unit_miles,
-        unit_cents=terms.unit_cents,
-        offer_id=terms.offer_id,
-        till=till,
+        collector.number,
+        number,
+        command.sponsor,
+        now,
+        calendar.cap_day(now, standing.programme),
+        Units(units),
+        Miles(units * terms.unit_miles),
+        Cents(units * terms.unit_cents),
+        terms.unit_miles,
+        terms.unit_cents,
+        terms.offer_id,
+        till,
     )
     entry = next_entry(
         collector,
@@ -353,16 +353,16 @@ def _balances(standing: Standing, fallback: Redemption | None = None) -> Balance
 
 
 def _basis(standing: Standing, cap_day: date) -> Basis:
-    terms = standing.terms
+    collector, terms = standing.account, standing.terms
     return Basis(
-        seq=standing.account.transfers,
-        cash=standing.account.cash,
-        cap_day=cap_day,
-        used=standing.used,
-        cap=standing.programme.daily_cap,
-        unit_miles=terms.unit_miles if terms else None,
-        unit_cents=terms.unit_cents if terms else None,
-        reduce=standing.programme.over_request is OverRequest.REDUCE,
+        collector.transfers,
+        collector.cash,
+        cap_day,
+        standing.used,
+        standing.programme.daily_cap,
+        terms.unit_miles if terms else None,
+        terms.unit_cents if terms else None,
+        standing.programme.over_request is OverRequest.REDUCE,
     )
 
 
@@ -378,17 +378,17 @@ def _till(command: Recordable) -> Till:
 
 def _context(redemption: Redemption, till: Till, cap_day: date | None) -> Context:
     return Context(
-        confirmation=redemption.confirmation,
-        sponsor=redemption.sponsor,
-        store=till.store,
-        device=till.device,
-        trace=till.trace,
-        acquirer=till.acquirer,
-        vendor=till.vendor,
-        units=redemption.units,
-        cents=redemption.cents,
-        unit_miles=redemption.unit_miles,
-        unit_cents=redemption.unit_cents,
-        offer_id=redemption.offer_id,
-        cap_day=cap_day,
+        redemption.confirmation,
+        redemption.sponsor,
+        till.store,
+        till.device,
+        till.trace,
+        till.acquirer,
+        till.vendor,
+        redemption.units,
+        redemption.cents,
+        redemption.unit_miles,
+        redemption.unit_cents,
+        redemption.offer_id,
+        cap_day,
     )

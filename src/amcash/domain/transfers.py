@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 
 from amcash.domain.quick import quick
@@ -135,22 +136,15 @@ def next_entry(
 ) -> Entry:
     """Return `transfer` as the collector's next entry: numbered, with the balance it leaves."""
     account = wallet_account(collector.number, wallet)
-    assert account in {transfer.source, transfer.target}
+    gained = transfer.target == account
+    assert gained or transfer.source == account
     balance = collector.cash if wallet is Wallet.CASH else collector.dream
-    change = transfer.miles if transfer.target == account else -transfer.miles
-    return Entry(
-        collector=collector.number,
-        seq=collector.transfers + 1,
-        kind=kind,
-        wallet=wallet,
-        transfer=transfer,
-        balance=Miles(balance + change),
-        at=at,
-        context=context,
-        previous=collector.chain,
-    )
+    left = Miles(balance + transfer.miles if gained else balance - transfer.miles)
+    seq = collector.transfers + 1
+    return Entry(collector.number, seq, kind, wallet, transfer, left, at, context, collector.chain)
 
 
+@lru_cache(maxsize=16)  # all that one batch writes has the same few times
 def microseconds(at: datetime) -> int:
     """Return a time as whole microseconds since 1970 UTC: how the ledger keeps it."""
     return (at - _EPOCH) // _MICROSECOND

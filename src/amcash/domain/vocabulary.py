@@ -160,7 +160,10 @@ class Register:
 
     def terms_in_force(self, sponsor: SponsorCode, now: datetime) -> Terms | None:
         """Return the terms with the fewest miles a dollar for `sponsor` at `now`, ties by offer id (R-AMT-8)."""
-        return next((offer.terms for offer in self.offers if offer.in_force(sponsor, now)), None)
+        for offer in self.offers:
+            if offer.in_force(sponsor, now):
+                return offer.terms
+        return None
 
 
 def _miles_per_cent_then_id(offer: Offer) -> tuple[Fraction, str]:

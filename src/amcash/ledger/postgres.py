@@ -8,11 +8,12 @@ committed before the lock was granted; and all that a batch decides on lies unde
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
+import msgspec
 import psycopg
 from psycopg import pq
 
@@ -25,18 +26,15 @@ from amcash.domain.vocabulary import (
     Cents,
     Collector,
     CollectorNumber,
-    ConfirmationNumber,
-    Miles,
     OpenDelivery,
     Redemption,
-    SponsorCode,
     Till,
-    Units,
 )
 from amcash.ledger import migrations
 from amcash.ledger.postgres_connection import (
     FREELY,
     Connection,
+    Row,
     Statement,
     described,
     translated,
@@ -223,17 +221,13 @@ class PostgresStore:
         self._reconnect_wait_s = 0.0
         return self._connection
 
-    @contextmanager
-    def write(self) -> Iterator["_PostgresSession"]:
+    def write(self) -> AbstractContextManager["_PostgresSession"]:
         """Open a transaction that may write; the rows that `load` reads are locked until its end."""
-        with self._transaction(BEGIN) as session:
-            yield session
+        return self._transaction(BEGIN)
 
-    @contextmanager
-    def read(self) -> Iterator["_PostgresSession"]:
+    def read(self) -> AbstractContextManager["_PostgresSession"]:
         """Open a read transaction on one snapshot; PostgreSQL itself refuses a write in it."""
-        with self._transaction(BEGIN_READING) as session:
-            yield session
+        return self._transaction(BEGIN_READING)
 
     @contextmanager
     def _transaction(self, begin: Statement) -> Iterator["_PostgresSession"]:
@@ -298,12 +292,12 @@ class _PostgresSession:
 
     def load(self, needs: Needs) -> Book:
         reading = self._begin is BEGIN_READING
-        takers: list[Callable[[pq.abc.PGresult], None]] = []
+        takers: list[Callable[[Book, Sequence[Row]], None]] = []
         book = Book()
 
-        def ask(statement: Statement, columns: Sequence[bytes], take: Callable[[Book, pq.abc.PGresult], None]) -> None:
+        def ask(statement: Statement, columns: Sequence[bytes], take: Callable[[Book, Sequence[Row]], None]) -> None:
             self._queue.append((statement, columns))
-            takers.append(lambda result: take(book, result))
+            takers.append(take)
 
         if needs.collectors:
             ask(READ_COLLECTORS if reading else LOCK_COLLECTORS, (_texts(sorted(needs.collectors)),), _take_collectors)
@@ -318,12 +312,12 @@ class _PostgresSession:
             ask(statement, [_texts(column) for column in pairs], _take_deliveries)
         results = self._flush()
         for take, result in zip(takers, results[len(results) - len(takers) :], strict=True):
-            take(result)
+            take(book, self._connection.rows(result))
         earlier = needs.cap_days_before(book)
         if earlier:
             numbers = _texts([number for number, _ in earlier])
-            self._queue.append((READ_EARLIER_USE, (numbers, _texts([day.isoformat() for _, day in earlier]))))
-            _take_earlier_use(book, self._flush()[-1])
+            self._queue.append((READ_EARLIER_USE, (numbers, _array([day for _, day in earlier]))))
+            _take_earlier_use(book, self._connection.rows(self._flush()[-1]))
         self._found |= book.collectors.keys()
         self._missed |= needs.collectors - book.collectors.keys()
         return book
@@ -445,38 +439,40 @@ class _PostgresSession:
 
 # --- values to arrays ----------------------------------------------------------------------------------------------
 
+_encoded = msgspec.json.Encoder().encode
 
-def _texts(values: Sequence[str | None]) -> bytes:
-    """Return texts as an array literal."""
-    if None not in values:
-        joined = '","'.join(cast("Sequence[str]", values))
-        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
-            return f'{{"{joined}"}}'.encode()  # the ordinary case: nothing to be escaped
-    return ("{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}").encode()
+
+def _array(column: Sequence[object]) -> bytes:
+    """Return numbers, days, or texts that hold no control character as an array literal.
+
+    PostgreSQL writes an array as JSON does, but for the brackets, and for JSON's way to escape a control character.
+    """
+    return b"{%b}" % _encoded(column)[1:-1]
+
+
+def _texts(column: Sequence[str | None]) -> bytes:
+    """Return texts, whatever is in them, as an array literal."""
+    literal = _array(column)
+    if b"\\" not in literal:  # the ordinary case: nothing was to be escaped
+        return literal
+    return ("{" + ",".join(["NULL" if value is None else _quoted(value) for value in column]) + "}").encode()
 
 
 def _quoted(value: str) -> str:
-    if "\\" in value:
-        value = value.replace("\\", "\\\\")
-    if '"' in value:
-        value = value.replace('"', '\\"')
-    return f'"{value}"'
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
-def _numbers(values: Sequence[int | None]) -> bytes:
-    return ("{" + ",".join(["NULL" if value is None else f"{value:d}" for value in values]) + "}").encode()
-
-
-def _byteas(values: Sequence[bytes]) -> bytes:
-    return ("{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}").encode()
+def _byteas(column: Sequence[bytes]) -> bytes:
+    return ("{" + ",".join([f'"\\\\x{value.hex()}"' for value in column]) + "}").encode()
 
 
 def _new_collector_columns(items: Sequence[Collector]) -> list[bytes]:
     return [
         _texts([item.number for item in items]),
-        _numbers([item.active for item in items]),
-        _numbers([item.show_balances for item in items]),
-        _numbers([item.allow_redemption for item in items]),
+        _array([int(item.active) for item in items]),
+        _array([int(item.show_balances) for item in items]),
+        _array([int(item.allow_redemption) for item in items]),
         *_collector_columns(items)[1:],
     ]
 
@@ -484,11 +480,11 @@ def _new_collector_columns(items: Sequence[Collector]) -> list[bytes]:
 def _collector_columns(items: Sequence[Collector]) -> list[bytes]:
     return [
         _texts([item.number for item in items]),
-        _numbers([item.cash for item in items]),
-        _numbers([item.dream for item in items]),
-        _numbers([item.transfers for item in items]),
-        _texts([None if item.cap_day is None else item.cap_day.isoformat() for item in items]),
-        _numbers([item.cap_used for item in items]),
+        _array([item.cash for item in items]),
+        _array([item.dream for item in items]),
+        _array([item.transfers for item in items]),
+        _array([item.cap_day for item in items]),
+        _array([item.cap_used for item in items]),
         _byteas([item.chain for item in items]),
     ]
 
@@ -498,14 +494,14 @@ def _transfer_columns(entries: Sequence[Entry]) -> list[bytes]:
     transfers = [entry.transfer for entry in entries]
     return [
         _texts([entry.collector for entry in entries]),
-        _numbers([entry.seq for entry in entries]),
-        _texts([entry.kind for entry in entries]),
-        _texts([entry.wallet for entry in entries]),
+        _array([entry.seq for entry in entries]),
+        _array([entry.kind for entry in entries]),
+        _array([entry.wallet for entry in entries]),
         _texts([transfer.source for transfer in transfers]),
         _texts([transfer.target for transfer in transfers]),
-        _numbers([transfer.miles for transfer in transfers]),
-        _numbers([entry.balance for entry in entries]),
-        _numbers([microseconds(entry.at) for entry in entries]),
+        _array([transfer.miles for transfer in transfers]),
+        _array([entry.balance for entry in entries]),
+        _array([microseconds(entry.at) for entry in entries]),
         _texts([context.confirmation for context in contexts]),
         _texts([context.sponsor for context in contexts]),
         _texts([context.store for context in contexts]),
@@ -513,12 +509,12 @@ def _transfer_columns(entries: Sequence[Entry]) -> list[bytes]:
         _texts([context.trace for context in contexts]),
         _texts([context.acquirer for context in contexts]),
         _texts([context.vendor for context in contexts]),
-        _numbers([context.units for context in contexts]),
-        _numbers([context.cents for context in contexts]),
-        _numbers([context.unit_miles for context in contexts]),
-        _numbers([context.unit_cents for context in contexts]),
+        _array([context.units for context in contexts]),
+        _array([context.cents for context in contexts]),
+        _array([context.unit_miles for context in contexts]),
+        _array([context.unit_cents for context in contexts]),
         _texts([context.offer_id for context in contexts]),
-        _texts([None if context.cap_day is None else context.cap_day.isoformat() for context in contexts]),
+        _array([context.cap_day for context in contexts]),
         _texts([context.reason for context in contexts]),
         _byteas([entry.previous for entry in entries]),
     ]
@@ -528,13 +524,13 @@ def _outcome_columns(items: Sequence[Recorded]) -> list[bytes]:
     outcomes = [item.outcome for item in items]
     return [
         *(_texts(column) for column in zip(*(item.key for item in items), strict=True)),
-        _numbers([item.attempt for item in items]),
+        _array([item.attempt for item in items]),
         _byteas([item.digest for item in items]),
-        _numbers([microseconds(outcome.at) for outcome in outcomes]),
-        _texts([outcome.code for outcome in outcomes]),
+        _array([microseconds(outcome.at) for outcome in outcomes]),
+        _array([outcome.code for outcome in outcomes]),
         _texts([outcome.confirmation for outcome in outcomes]),
-        _texts([request_text(item.command) for item in items if item.command is not None]),
-        _texts([outcome_text(outcome) for outcome in outcomes]),
+        _array([request_text(item.command) for item in items if item.command is not None]),  # JSON: all is escaped
+        _array([outcome_text(outcome) for outcome in outcomes]),
     ]
 
 
@@ -544,7 +540,7 @@ def _delivery_columns(items: Sequence[OpenDelivery]) -> list[bytes]:
         _texts([item.confirmation for item in items]),
         _texts([item.sponsor for item in items]),
         _texts([item.key for item in items]),
-        _numbers([microseconds(item.open_until) for item in items]),
+        _array([microseconds(item.open_until) for item in items]),
     ]
 
 
@@ -553,92 +549,70 @@ def _prolonged_columns(book: Book) -> list[bytes]:
     return [
         _texts([number for number, _ in claimed]),
         _texts([confirmation for _, confirmation in claimed]),
-        _numbers([microseconds(book.prolonged[one]) for one in claimed]),
+        _array([microseconds(book.prolonged[one]) for one in claimed]),
     ]
 
 
 # --- results to values ---------------------------------------------------------------------------------------------
 
 
-def _rows(result: pq.abc.PGresult) -> Iterator[list[Any]]:
-    """Return the rows as libpq gives them: texts of bytes, None for NULL."""
-    value, columns = result.get_value, range(result.nfields)
-    for row in range(result.ntuples):
-        yield [value(row, column) for column in columns]
-
-
-def _take_collectors(book: Book, result: pq.abc.PGresult) -> None:
-    for number, active, shows, allows, cash, dream, transfers, cap_day, cap_used, chain in _rows(result):
-        item = Collector(
-            CollectorNumber(number.decode()),
-            active == b"1",
-            shows == b"1",
-            allows == b"1",
-            Miles(int(cash)),
-            Miles(int(dream)),
-            int(transfers),
-            _bytes(chain),
-            None if cap_day is None else date.fromisoformat(cap_day.decode()),
-            Cents(int(cap_used)),
-        )
-        book.collectors[item.number] = item
-
-
-def _take_outcomes(book: Book, result: pq.abc.PGresult) -> None:
-    for *scope, digest, answer, attempt, is_open, cancelled in _rows(result):
-        collector, sponsor, endpoint, key = (item.decode() for item in scope)
-        found = OutcomeKey(CollectorNumber(collector), SponsorCode(sponsor), Endpoint(endpoint), key)
-        book.recorded[found] = Recorded(
-            found,
-            _bytes(digest),
-            None,
-            outcome_from(answer.decode()),
-            int(attempt),
-            open=is_open == b"t",
-            cancelled=cancelled == b"t",
+def _take_collectors(book: Book, rows: Sequence[Row]) -> None:
+    for number, active, shows, allows, cash, dream, transfers, cap_day, cap_used, chain in rows:
+        book.collectors[number] = Collector(
+            number,
+            active == 1,
+            shows == 1,
+            allows == 1,
+            cash,
+            dream,
+            transfers,
+            chain,
+            None if cap_day is None else date.fromisoformat(cap_day),
+            cap_used,
         )
 
 
-def _take_earlier_use(book: Book, result: pq.abc.PGresult) -> None:
-    for number, day, cents in _rows(result):
-        book.earlier_use[CollectorNumber(number.decode()), date.fromisoformat(day.decode())] = Cents(int(cents))
+def _take_outcomes(book: Book, rows: Sequence[Row]) -> None:
+    for collector, sponsor, endpoint, key, digest, answer, attempt, is_open, cancelled in rows:
+        found = OutcomeKey(collector, sponsor, Endpoint(endpoint), key)
+        book.recorded[found] = Recorded(found, digest, None, outcome_from(answer), attempt, is_open, cancelled)
 
 
-def _take_deliveries(book: Book, result: pq.abc.PGresult) -> None:
-    for number, confirmation, sponsor, key, until in _rows(result):
-        one = CollectorNumber(number.decode()), ConfirmationNumber(confirmation.decode())
-        row = OpenDelivery(*one, SponsorCode(sponsor.decode()), key.decode(), from_microseconds(int(until)))
-        book.deliveries[one] = row
+def _take_earlier_use(book: Book, rows: Sequence[Row]) -> None:
+    for number, day, cents in rows:
+        book.earlier_use[number, date.fromisoformat(day)] = Cents(int(cents))
 
 
-def _take_redemptions(book: Book, result: pq.abc.PGresult) -> None:
+def _take_deliveries(book: Book, rows: Sequence[Row]) -> None:
+    for number, confirmation, sponsor, key, until in rows:
+        row = OpenDelivery(number, confirmation, sponsor, key, from_microseconds(until))
+        book.deliveries[number, confirmation] = row
+
+
+def _take_redemptions(book: Book, rows: Sequence[Row]) -> None:
     closed = set()
-    for number, confirmation, kind, sponsor, at, cap_day, *rest in _rows(result):
-        key = CollectorNumber(number.decode()), ConfirmationNumber(confirmation.decode())
-        if kind.decode() != Kind.REDEMPTION:
+    for number, confirmation, kind, sponsor, at, cap_day, *rest in rows:
+        key = number, confirmation
+        if kind != Kind.REDEMPTION:
             closed.add(key)
             continue
-        *amounts, offer_id, store, device, trace, acquirer, vendor = rest
-        units, miles, cents, unit_miles, unit_cents = map(int, amounts)
+        units, miles, cents, unit_miles, unit_cents, offer_id, *till = rest
         book.redemptions[key] = Redemption(
-            *key,
-            SponsorCode(sponsor.decode()),
-            from_microseconds(int(at)),
-            date.fromisoformat(cap_day.decode()),
-            units=Units(units),
-            miles=Miles(miles),
-            cents=Cents(cents),
-            unit_miles=Miles(unit_miles),
-            unit_cents=Cents(unit_cents),
-            offer_id=offer_id.decode(),
-            till=Till(*(word.decode() for word in (store, device, trace, acquirer, vendor))),
+            number,
+            confirmation,
+            sponsor,
+            from_microseconds(at),
+            date.fromisoformat(cap_day),
+            units=units,
+            miles=miles,
+            cents=cents,
+            unit_miles=unit_miles,
+            unit_cents=unit_cents,
+            offer_id=offer_id,
+            till=Till(*till),
         )
     for key in closed & book.redemptions.keys():
         book.redemptions[key] = book.redemptions[key].close()
-
-
-def _bytes(text: bytes) -> bytes:
-    return bytes.fromhex(text[2:].decode())  # behind \x
 
 
 # --- statements off the hot path -----------------------------------------------------------------------------------

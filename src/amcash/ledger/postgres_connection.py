@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import pq
+from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict
 
 from amcash.ledger.store import (
@@ -84,6 +85,9 @@ _CONFLICT: Final = ("22", "23")
 _LOST: Final = ("08", "57P")
 
 
+Row = tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A prepared statement of the hot path; `name` is what the database knows it by on this connection."""
@@ -103,6 +107,7 @@ class Connection:
         self.server = described(url)
         self.driver = _connect(url, self.server)
         self._pgconn = self.driver.pgconn
+        self._transformer = Transformer.from_context(self.driver)
         self._prepared: set[bytes] = set()
         try:
             self._set_up(unsafe_durability=unsafe_durability)
@@ -163,6 +168,11 @@ class Connection:
         results = self._flush([(send, (item.name, values)) for item, values in statements])
         self._refuse_failed(results)
         return results
+
+    def rows(self, result: pq.abc.PGresult) -> list[Row]:
+        """Return the rows of a result."""
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
 
     def _flush(self, commands: Sequence[tuple[Callable[..., None], tuple[Any, ...]]]) -> list[pq.abc.PGresult]:
         pgconn = self._pgconn

@@ -37,7 +37,9 @@ def draw_confirmations(count: int) -> list[ConfirmationNumber]:
     """
     drawn = os.urandom(_RANDOM_BYTES * count)
     return [
-        ConfirmationNumber(f"{int.from_bytes(drawn[start : start + _RANDOM_BYTES]) % _NUMBERS:0{CONFIRMATION_DIGITS}}")
+        ConfirmationNumber(
+            str(int.from_bytes(drawn[start : start + _RANDOM_BYTES]) % _NUMBERS).zfill(CONFIRMATION_DIGITS)
+        )
         for start in range(0, len(drawn), _RANDOM_BYTES)
     ]
 
