@@ -169,7 +169,10 @@ def test_new_collectors_get_an_opening_transfer_for_each_wallet_that_is_not_empt
     assert enrol(store, SOME) == Counts(new=4)
     with store.read() as session:
         found = list(
-            session.run("SELECT collector, seq, kind, wallet, source, target, miles, balance, previous FROM transfer")
+            session.run(
+                "SELECT collector, seq, kind, wallet, source, target, miles, balance, previous FROM transfer "
+                "ORDER BY collector, seq"
+            )
         )
     assert [row[:-1] for row in found] == [
         ("1", 1, "opening", "dream", "programme:issued", "collector:1:dream", 7, 7),

@@ -15,6 +15,8 @@ CREATE TABLE collector (
 ) STRICT, WITHOUT ROWID;
 
 -- Append-only (R-LED-1): nothing is ever updated or deleted here, and the triggers below see to it.
+-- With rowids, so that the transfers of a batch lie together on the newest pages. Were the table laid out by its primary
+-- key, each would change a page of its own, and often split it.
 CREATE TABLE transfer (
     collector     TEXT    NOT NULL,
     seq           INTEGER NOT NULL CHECK (seq >= 1),
@@ -42,7 +44,7 @@ CREATE TABLE transfer (
     reason        TEXT,
     previous      BLOB    NOT NULL CHECK (length(previous) = 32),
     PRIMARY KEY (collector, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- One redemption a confirmation number (R-CONF-1), and at most one reversal or cancellation of it (R-REV-1).
 CREATE UNIQUE INDEX transfer_by_confirmation
@@ -54,9 +56,11 @@ CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-L
 WHEN NEW.seq > 1
     AND NOT EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq - 1)
 BEGIN SELECT RAISE(ABORT, 'a transfer must follow the one before'); END;
--- REPLACE deletes without asking the trigger below, unless a connection chose to; so it must not begin.
+-- REPLACE deletes without asking the trigger below, unless a connection chose to; so it must not begin. Its victim can
+-- be named by any of the three that are unique; NEW.rowid is that of no row (-1) where the statement gives none.
 CREATE TRIGGER transfer_is_never_replaced BEFORE INSERT ON transfer
-WHEN EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq)
+WHEN EXISTS (SELECT 1 FROM transfer WHERE rowid = NEW.rowid)
+    OR EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq)
     OR (NEW.confirmation IS NOT NULL AND EXISTS (
         SELECT 1 FROM transfer WHERE collector = NEW.collector AND confirmation = NEW.confirmation
             AND (kind <> 'redemption') = (NEW.kind <> 'redemption')))
