@@ -22,7 +22,7 @@ from torture.programmes import House, Result
 TESTS = Path(__file__).parents[1]
 LENGTHS = {  # name -> (the campaign's, the short form's)
     "seeds": (20_000, 100),
-    "examples": (20_000, 100),
+    "examples": (3_000, 100),
     "kills": (200, 5),
     "cuts": (5_000, 150),
     "commit_cuts": (500, 15),
