@@ -11,6 +11,7 @@ from ledger.examples import ANNA, NOW, REGISTER, opened, redeem, reverse
 
 GRACE = dt.timedelta(seconds=30)
 NUMBER = "1000000000000000"
+BEGAN = 0.0
 ONE = (ANNA, NUMBER)
 
 
@@ -24,6 +25,14 @@ class Moment:
 @pytest.fixture
 def clock():
     return Moment()
+
+
+@pytest.fixture
+def ticks():
+    """Seconds that nobody sets; a request began at 0."""
+    ticks = Moment()
+    ticks.now = 0.0
+    return ticks
 
 
 @pytest.fixture
@@ -44,8 +53,8 @@ def marks(journal):
 
 
 @pytest.fixture
-def service(journal, marks, clock):
-    return Service(None, None, clock, journal=journal, marks=marks)
+def service(journal, marks, clock, ticks):
+    return Service(None, None, clock, grace=GRACE, journal=journal, marks=marks, ticks=ticks)
 
 
 def decided(*commands, cash=1900):
@@ -56,7 +65,7 @@ def decided(*commands, cash=1900):
 def test_an_approval_is_journalled_handed_over_and_marked(service, folder, marks):
     """R-DLV-2, R-DLV-3a."""
     (approval,) = decided(redeem())
-    service.about_to_hand_over(*approval)
+    service.about_to_hand_over(*approval, BEGAN)
     assert Journals(folder).standing() == {ONE}
     assert marks.waiting == 0
     service.handed_over(*approval)
@@ -67,7 +76,7 @@ def test_an_approval_is_journalled_handed_over_and_marked(service, folder, marks
 def test_a_claimed_approval_is_handed_over_like_a_fresh_one(service, folder, marks):
     """R-DLV-4."""
     _, claim = decided(redeem(), redeem())
-    service.about_to_hand_over(*claim)
+    service.about_to_hand_over(*claim, BEGAN)
     service.handed_over(*claim)
     assert (Journals(folder).standing(), marks.waiting) == ({ONE}, 1)
 
@@ -75,7 +84,7 @@ def test_a_claimed_approval_is_handed_over_like_a_fresh_one(service, folder, mar
 def test_a_hand_over_that_failed_is_taken_back(service, folder, marks):
     """R-DLV-3."""
     (approval,) = decided(redeem())
-    service.about_to_hand_over(*approval)
+    service.about_to_hand_over(*approval, BEGAN)
     service.not_handed_over(*approval)
     assert (Journals(folder).standing(), marks.waiting) == (set(), 0)
 
@@ -83,7 +92,7 @@ def test_a_hand_over_that_failed_is_taken_back(service, folder, marks):
 def test_what_awaits_no_delivery_leaves_no_trace(service, folder, marks):
     """Declines, reversals (R-DLV-8)."""
     for answer in (*decided(redeem(), reverse(NUMBER))[1:], *decided(redeem(), cash=0)):
-        service.about_to_hand_over(*answer)
+        service.about_to_hand_over(*answer, BEGAN)
         service.handed_over(*answer)
         service.not_handed_over(*answer)
     assert (Journals(folder).standing(), marks.waiting) == (set(), 0)
@@ -94,10 +103,24 @@ def test_an_approval_whose_time_is_nearly_over_must_not_be_sent(service, folder,
     (approval,) = decided(redeem())
     clock.now = NOW + GRACE - HAND_OVER_MARGIN
     with pytest.raises(HandOverTooLateError):
-        service.about_to_hand_over(*approval)
+        service.about_to_hand_over(*approval, BEGAN)
     assert Journals(folder).standing() == set()
     clock.now -= dt.timedelta(microseconds=1)
-    service.about_to_hand_over(*approval)
+    service.about_to_hand_over(*approval, BEGAN)
+
+
+def test_a_clock_that_was_set_back_while_the_process_slept_does_not_make_an_approval_young_again(
+    service, folder, clock, ticks
+):
+    """A sweeper of another process may have cancelled it meanwhile."""
+    (approval,) = decided(redeem())
+    clock.now = NOW - GRACE
+    ticks.now = (GRACE - HAND_OVER_MARGIN).total_seconds()
+    with pytest.raises(HandOverTooLateError):
+        service.about_to_hand_over(*approval, BEGAN)
+    assert Journals(folder).standing() == set()
+    ticks.now -= 0.001
+    service.about_to_hand_over(*approval, BEGAN)
 
 
 def test_what_cannot_be_journalled_must_not_be_sent(service, monkeypatch):
@@ -108,12 +131,12 @@ def test_what_cannot_be_journalled_must_not_be_sent(service, monkeypatch):
 
     monkeypatch.setattr("amcash.ledger.handover.os.write", full)
     with pytest.raises(JournalError):
-        service.about_to_hand_over(*approval)
+        service.about_to_hand_over(*approval, BEGAN)
 
 
 def test_where_nobody_follows_deliveries_there_is_nothing_to_do(clock):
     service = Service(None, None, clock)
     (approval,) = decided(redeem())
-    service.about_to_hand_over(*approval)
+    service.about_to_hand_over(*approval, BEGAN)
     service.handed_over(*approval)
     service.not_handed_over(*approval)

@@ -1,5 +1,7 @@
 """The table of contents: what the service can do, a few lines each. Every call gives a Decision, whatever happens."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,24 +35,30 @@ class Service:
         writes: settles commands, one transaction a batch.
         reads: consults the ledger, one snapshot a batch.
         clock: gives the time.
+        grace: how long the delivery of an approval stays open (R-DLV-1).
         journal: of this process's hand-overs (R-DLV-3a); None where no approval awaits its delivery.
         marks: takes what was handed over, on its way into the ledger (R-DLV-2).
+        ticks: seconds that pass whatever the clock is set to; the same that an exchange's beginning is told in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one thing that may differ
         self,
         writes: CommandLane,
         reads: CommandLane,
         clock: Clock,
         *,
+        grace: timedelta = timedelta.max,
         journal: Journal | None = None,
         marks: Marks | None = None,
+        ticks: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._writes = writes
         self._reads = reads
         self._clock = clock
+        self._sent_within_s = (grace - HAND_OVER_MARGIN).total_seconds()
         self._journal = journal
         self._marks = marks
+        self._ticks = ticks
         self._probed: Decision | None = None
 
     async def echo(self, command: Echo) -> Decision:
@@ -83,10 +91,15 @@ class Service:
 
     # --- the hand-over of an answer; each returns at once, and does nothing for one that awaits no delivery ---
 
-    def about_to_hand_over(self, command: Command, decision: Decision) -> None:
+    def about_to_hand_over(self, command: Command, decision: Decision, began: float) -> None:
         """Write down that an answer goes to the socket next (R-DLV-3a).
 
         One of the two below must follow, exactly once, if this has not raised.
+
+        Args:
+            command: what was asked.
+            decision: on it.
+            began: when the request came, in ticks. A process may sleep while the clock is set back.
 
         Raises:
             StoreError: the answer must not be sent: it could not be written down, or its time is nearly over. Its
@@ -94,7 +107,8 @@ class Service:
         """
         if decision.open_until is None or self._journal is None:
             return
-        if self._clock() + HAND_OVER_MARGIN >= decision.open_until:
+        late = self._clock() + HAND_OVER_MARGIN >= decision.open_until
+        if late or self._ticks() - began >= self._sent_within_s:
             raise HandOverTooLateError("the delivery of an approval was over before it could be handed over")
         self._journal.append(*_redemption_of(command, decision))
 

@@ -48,7 +48,7 @@ class Settings:
     XDG_STATE_HOME. A ledger in a file has it beside the file."""
     token_lifetime_s: int = field(default=86_400, metadata={"least": 1, "most": 31_536_000})
     batch_commands_max: int = field(default=256, metadata={"least": 1, "most": 10_000})
-    batch_wait_us: int = field(default=500, metadata={"least": 0, "most": 100_000})
+    batch_wait_us: int = field(default=500, metadata={"least": 0, "most": 10_000})
     """With several workers: so long a batch waits for more, where the one before held several. Each process's batches
     are small, and the database pays for a batch, whatever its size. One process alone fills them while it commits."""
     queue_commands_max: int = field(default=10_000, metadata={"least": 1, "most": 1_000_000})

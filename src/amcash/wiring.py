@@ -325,7 +325,14 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     write = write_to_stdout if siblings is None else write_to_shared_stdout
     request_log = RequestLog(write if settings.log_requests else None)
     edge = Edge(
-        service=Service(lanes.writes, lanes.reads, utc_now, journal=journal, marks=marks),
+        service=Service(
+            lanes.writes,
+            lanes.reads,
+            utc_now,
+            grace=timedelta(seconds=settings.delivery_grace_s),
+            journal=journal,
+            marks=marks,
+        ),
         tokens=Tokens(
             watch,
             issuer=address,

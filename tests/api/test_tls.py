@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -46,8 +47,14 @@ def test_redemptions_over_tls_are_answered_and_marked_as_handed_over(kind, datab
             till = server.till()
             with ThreadPoolExecutor(8) as pool:
                 answers = list(pool.map(lambda _: till.redeem("1065"), range(REDEMPTIONS)))
+            # A client that closes when it has read its answer resets the connection that the server is closing.
+            amounts = {"dollarRedeemRequest": "10.00", "postTaxBasketAmount": "1000.00"}
+            answers += [
+                till.ask("redeem", till.fields("1065", **amounts), str(uuid.uuid4()), Connection="close")
+                for _ in range(REDEMPTIONS)
+            ]
         assert {answer.code for answer in answers} == {"0000"}
         assert server.stop() == 0
     with open_ledger(database) as store, store.read() as session:
         assert list(session.run("SELECT count(*) FROM open_delivery")) == [(0,)]
-    assert f"{REDEMPTIONS} outcomes proved" in run_command("verify", "--database", database).stdout
+    assert f"{2 * REDEMPTIONS} outcomes proved" in run_command("verify", "--database", database).stdout

@@ -383,6 +383,11 @@ def test_replace_cannot_rewrite_a_transfer_even_on_a_strangers_connection(tmp_pa
                 "FROM transfer ORDER BY seq DESC LIMIT 1",
                 (rowid,),
             )
+    with pytest.raises(sqlite3.IntegrityError, match="must be positive"):  # NEW.rowid of whoever names none is -1
+        stranger.execute(
+            f"INSERT INTO transfer (rowid, {columns}) SELECT -1, {columns.replace('seq', 'seq + 1')} "
+            "FROM transfer ORDER BY seq DESC LIMIT 1"
+        )
     assert stranger.execute("SELECT * FROM transfer ORDER BY seq").fetchall() == rows
     stranger.close()
     assert made

@@ -320,8 +320,8 @@ def a_reversal_leaves_the_delivery_open():
 def marked_before_the_hand_over():
     about = Service.about_to_hand_over
 
-    def wrong(self, command, decision):
-        about(self, command, decision)
+    def wrong(self, command, decision, began):
+        about(self, command, decision, began)
         if decision.open_until is not None:
             self._marks.add(*_redemption_of(command, decision))
 
@@ -360,13 +360,13 @@ def journalled_after_the_hand_over():
             self._journal.append(*_redemption_of(command, decision))
         handed_over(self, command, decision)
 
-    yield Service, "about_to_hand_over", lambda _self, _command, _decision: None
+    yield Service, "about_to_hand_over", lambda _self, _command, _decision, _began: None
     yield Service, "handed_over", later
 
 
 @bug
 def handed_over_however_late():
-    def wrong(self, command, decision):
+    def wrong(self, command, decision, _began):
         if decision.open_until is not None:
             self._journal.append(*_redemption_of(command, decision))
 

@@ -164,9 +164,17 @@ class Process:
             self.world.clock,
             grace=dt.timedelta(seconds=shape.grace_s),
             retention=dt.timedelta(hours=72),
-            ticks=lambda: self.world.now / 1_000_000,
+            ticks=self.world.ticks,
         )
-        self.service = Service(self.writes, self.reads, self.world.clock, journal=self.journal, marks=self.marks)
+        self.service = Service(
+            self.writes,
+            self.reads,
+            self.world.clock,
+            grace=dt.timedelta(seconds=shape.grace_s),
+            journal=self.journal,
+            marks=self.marks,
+            ticks=self.world.ticks,
+        )
         self.pipelines = {
             endpoint: Pipeline(
                 endpoint,
@@ -316,7 +324,7 @@ class Process:
     def _begin(self, copy):
         call = copy.call
         headers = _HEADERS if call.key is None else [*_HEADERS, (b"idempotency-key", call.key.encode())]
-        exchange = Exchange(headers, b"1", began=0.0, content=call.content)
+        exchange = Exchange(headers, b"1", began=self.world.ticks(), content=call.content)
         copy.arrived(self)
         reply = self.pipelines[Endpoint(call.endpoint)].begin(exchange)
         if isinstance(reply, Reply):

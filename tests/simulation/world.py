@@ -64,6 +64,10 @@ class World:
         self.latest_shown = max(self.latest_shown, shown)
         return shown
 
+    def ticks(self):
+        """Seconds that pass whatever the clock is set to."""
+        return self.now / 1_000_000
+
     def set_clock(self, to):
         self.clock()
         self.note("clock", to.isoformat())

@@ -67,8 +67,8 @@ def _redeem_with(change):
 def mark_before_hand_over():
     """An approval counts as handed over before it is, and whatever becomes of it."""
 
-    def first(self, _exchange, command, decision):
-        self._service.about_to_hand_over(command, decision)
+    def first(self, exchange, command, decision):
+        self._service.about_to_hand_over(command, decision, exchange.began)
         self._service.handed_over(command, decision)
         return Handover(begin=lambda: None, done=lambda: None, failed=lambda: None)
 

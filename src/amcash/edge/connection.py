@@ -389,13 +389,14 @@ class Connection(HttpToolsProtocol):
             handover.failed()
         else:
             self._pending[handover] = self.loop.time()
-            self.loop.call_later(HANDOVER_LOOK_S, self._look, handover)
+            # At once: a client under TLS that has read its answer may reset the connection that is being closed.
+            self.loop.call_soon(self._look, handover)
 
     def _look(self, handover: Handover) -> None:
         """Look again at a reply that was queued: the client reads slowly, or there is TLS in between."""
         if handover not in self._pending:
             return
-        if self._lost:
+        if self._lost or self._aborted:
             out = self._all_out
         elif self.transport.get_write_buffer_size() == 0:
             out = True

@@ -29,6 +29,7 @@ class Exchange:
     """In the order in which they came; names in lower case."""
     request_id: bytes
     began: float = field(default_factory=time.perf_counter)
+    """In seconds that pass whatever the clock is set to."""
     content: bytes = b""
     body: Body = Body.WHOLE
     caller: Caller | None = None

@@ -124,7 +124,7 @@ class Pipeline:
     def _handover(self, exchange: Exchange, command: Command, decision: Decision) -> Handover:
         def begin() -> Reply | None:
             try:
-                self._service.about_to_hand_over(command, decision)
+                self._service.about_to_hand_over(command, decision, exchange.began)
             except HandOverTooLateError:
                 return self._refuse(exchange, Code.TIMEOUT)
             except StoreError:

@@ -65,6 +65,9 @@ WHEN EXISTS (SELECT 1 FROM transfer WHERE rowid = NEW.rowid)
         SELECT 1 FROM transfer WHERE collector = NEW.collector AND confirmation = NEW.confirmation
             AND (kind <> 'redemption') = (NEW.kind <> 'redemption')))
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER transfer_is_never_row_minus_one AFTER INSERT ON transfer  -- it would be found before every other insert
+WHEN NEW.rowid < 1
+BEGIN SELECT RAISE(ABORT, 'a transfer''s rowid must be positive'); END;
 CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
