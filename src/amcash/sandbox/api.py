@@ -219,7 +219,7 @@ class Api:
         now = clocks.now(client)
         shown = messages.ClockShown(
             _utc(now),
-            calendar.local(now, programme).replace(tzinfo=None).isoformat(timespec="seconds"),
+            calendar.wall_clock(now, programme),
             programme.zone.key,
             clocks.runs(client),
             clocks.of(client) is not None,
