@@ -334,6 +334,32 @@ def test_what_is_on_the_screen_is_read_again_in_the_other_language(cashier, coll
     assert re.sub(r"[\d:]+", "", cashier.page.locator("body").inner_text()) == re.sub(r"[\d:]+", "", english)
 
 
+def test_clock_and_faults_change_their_language_without_asking_the_server(cashier):
+    cashier.order("0096")
+    cashier.page.route("**/sandbox/clock", lambda route: route.abort())
+    cashier.page.route("**/sandbox/faults", lambda route: route.abort())
+    cashier.speak("fr")
+    assert "celle du serveur" in cashier.page.locator("#own").inner_text()
+    assert "1 sur 1" in cashier.page.locator("#faults").inner_text()
+
+
+def test_a_reading_that_comes_late_does_not_bring_an_offer_back_that_was_already_taken(cashier, collector):
+    cashier.present(collector)
+    cashier.press("Ask for the offer")
+    cashier.reads("For the day")
+    held = []
+    cashier.page.route("**/till/words", lambda route: route.continue_() if held else held.append(route))
+    with cashier.page.expect_request("**/till/words"):
+        cashier.speak("fr")
+    cashier.press("Redeem $40.00")
+    cashier.reads("Rabais")
+    with cashier.page.expect_response(lambda answer: answer.request == held[0].request) as late:
+        held[0].continue_()
+    late.value.finished()
+    cashier.page.wait_for_timeout(100)
+    assert "Rabais" in cashier.page.locator("#said").inner_text()
+
+
 def test_the_terminal_redeems_and_reverses_by_keys_alone(cashier, collector):
     cashier.present(collector)
     cashier.take_terminal()

@@ -25,8 +25,12 @@ export function hear(attempt) {
   draw(attempt);
 }
 
-/** Show all exchanges again, in the page's language. */
-export const redraw = () => exchanges.forEach(draw);
+/** Show all that is known again, in the page's language, without asking for it. */
+export function redraw() {
+  exchanges.forEach(draw);
+  drawFaults();
+  drawClock();
+}
 
 function draw(attempt) {
   const details = attempt.item.firstChild;
@@ -120,9 +124,15 @@ export async function explain() {
 
 // --- faults ---
 
-/** Show the faults that are ordered. */
+let faults = [];
+
+/** Ask which faults are ordered, and show them. */
 export async function showFaults() {
-  const { faults } = await sandbox("GET", "faults");
+  ({ faults } = await sandbox("GET", "faults"));
+  drawFaults();
+}
+
+function drawFaults() {
   $("faults").replaceChildren(
     ...faults.map((fault) => {
       const cancel = make("button", { className: "plain", type: "button", ariaLabel: say("cancel", { fault: fault.fault }) }, "×");
@@ -173,13 +183,17 @@ export async function showClock(told) {
   asked = performance.now();
   clock = { ...(told ?? (await sandbox("GET", "clock"))), at: performance.now() };
   if (document.activeElement !== $("moment")) $("moment").value = onWall(clock.local);
-  tick();
+  drawClock();
 }
 
 function tick() {
+  if (clock && performance.now() - asked > CLOCK_ASKED_MS) attend(() => showClock()); // an hour may be missing, or come twice
+  drawClock();
+}
+
+function drawClock() {
   if (!clock) return;
   const passed = clock.runs ? performance.now() - clock.at : 0;
-  if (performance.now() - asked > CLOCK_ASKED_MS) attend(() => showClock()); // an hour may be missing, or come twice
   // The programme's wall clock is counted as if it were UTC: no zone of this browser takes part.
   const local = new Date(Date.parse(`${clock.local.slice(0, 19)}Z`) + passed).toISOString();
   $("now").textContent = onWall(local);

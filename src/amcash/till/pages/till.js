@@ -324,14 +324,20 @@ function leave() {
   ready();
 }
 
+let readings = 0;
+
 /** Read the same screen again: in another language, or for another basket. */
 async function readAgain() {
   if (!view.endpoint) {
     if (view.menu) show({ ...view, screen: screens[language][view.menu] }, entry);
     return;
   }
-  const { endpoint, answer, retried } = view;
+  const read = view;
+  const reading = ++readings;
+  const { endpoint, answer, retried } = read;
   const said = await wordsFor(endpoint, answer, retried);
+  // The cashier has gone on meanwhile: an offer that was taken must not come back.
+  if (read !== view || reading !== readings) return;
   if (toPrint) toPrint = { ...toPrint, said };
   show({ endpoint, answer, retried, said, screen: said.screen });
 }
@@ -373,7 +379,7 @@ function changeLanguage(to) {
   showCards();
   fitMode();
   redraw();
-  attend(() => Promise.all([readAgain(), change()]));
+  attend(() => readAgain());
 }
 
 function fitMode() {
