@@ -21,14 +21,12 @@ from amcash.domain.book import Book, Needs
 from amcash.domain.codes import Endpoint
 from amcash.domain.commands import OutcomeKey
 from amcash.domain.outcomes import Recorded
-from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
+from amcash.domain.transfers import Entry, from_microseconds, microseconds
 from amcash.domain.vocabulary import (
     Cents,
     Collector,
     CollectorNumber,
     OpenDelivery,
-    Redemption,
-    Till,
 )
 from amcash.ledger import migrations
 from amcash.ledger.postgres_connection import (
@@ -39,7 +37,7 @@ from amcash.ledger.postgres_connection import (
     described,
     translated,
 )
-from amcash.ledger.records import outcome_from, outcome_text, request_text
+from amcash.ledger.records import REDEMPTION_COLUMNS, outcome_from, outcome_text, redemptions_from, request_text
 from amcash.ledger.store import Purged, StoreBusyError, StoreConflictError, StoreError, StoreLostError, Value
 
 RECONNECT_FIRST_S: Final = 0.05
@@ -100,8 +98,7 @@ READ_EARLIER_USE = _hot(
 )
 READ_REDEMPTIONS = _hot(
     "read_redemptions",
-    "SELECT wanted.collector, wanted.confirmation, kind, sponsor, at, cap_day, units, miles, cents, unit_miles, "
-    "unit_cents, offer_id, store, device, trace, acquirer, vendor "
+    f"SELECT wanted.collector, wanted.confirmation, {REDEMPTION_COLUMNS} "
     f"FROM {_unnest('text', 'text')} AS wanted (collector, confirmation) "
     "CROSS JOIN LATERAL (SELECT * FROM transfer WHERE transfer.collector = wanted.collector "
     "AND transfer.confirmation = wanted.confirmation OFFSET 0) AS found",
@@ -590,29 +587,7 @@ def _take_deliveries(book: Book, rows: Sequence[Row]) -> None:
 
 
 def _take_redemptions(book: Book, rows: Sequence[Row]) -> None:
-    closed = set()
-    for number, confirmation, kind, sponsor, at, cap_day, *rest in rows:
-        key = number, confirmation
-        if kind != Kind.REDEMPTION:
-            closed.add(key)
-            continue
-        units, miles, cents, unit_miles, unit_cents, offer_id, *till = rest
-        book.redemptions[key] = Redemption(
-            number,
-            confirmation,
-            sponsor,
-            from_microseconds(at),
-            date.fromisoformat(cap_day),
-            units=units,
-            miles=miles,
-            cents=cents,
-            unit_miles=unit_miles,
-            unit_cents=unit_cents,
-            offer_id=offer_id,
-            till=Till(*till),
-        )
-    for key in closed & book.redemptions.keys():
-        book.redemptions[key] = book.redemptions[key].close()
+    book.redemptions |= redemptions_from(rows)
 
 
 # --- statements off the hot path -----------------------------------------------------------------------------------

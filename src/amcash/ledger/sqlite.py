@@ -18,18 +18,14 @@ from amcash.domain.book import Book, Needs, OneRedemption
 from amcash.domain.codes import Endpoint
 from amcash.domain.commands import OutcomeKey
 from amcash.domain.outcomes import Recorded
-from amcash.domain.transfers import Entry, Kind, from_microseconds, microseconds
+from amcash.domain.transfers import Entry, from_microseconds, microseconds
 from amcash.domain.vocabulary import (
     Cents,
     Collector,
-    CollectorNumber,
-    ConfirmationNumber,
     OpenDelivery,
-    Redemption,
-    Till,
 )
 from amcash.ledger import migrations
-from amcash.ledger.records import outcome_from, outcome_text, request_text
+from amcash.ledger.records import REDEMPTION_COLUMNS, outcome_from, outcome_text, redemptions_from, request_text
 from amcash.ledger.store import (
     Purged,
     StoreBusyError,
@@ -56,10 +52,6 @@ PURGE_ROWS = 500
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder()
 _COLLECTOR = "number, active, show_balances, allow_redemption, cash, dream, transfers, cap_day, cap_used, chain"
-_REDEMPTION = (
-    "kind, sponsor, at, cap_day, units, miles, cents, unit_miles, unit_cents, offer_id, store, device, trace, "
-    "acquirer, vendor"
-)
 _TRANSFER = (
     "collector, seq, kind, wallet, source, target, miles, balance, at, confirmation, sponsor, store, device, trace, "
     "acquirer, vendor, units, cents, unit_miles, unit_cents, offer_id, cap_day, reason, previous"
@@ -94,7 +86,8 @@ _LOAD_DELIVERIES = (
 )
 # Named, for without it SQLite would rather walk over all transfers of the collector.
 _SELECT_REDEMPTION = (
-    f"SELECT {_REDEMPTION} FROM transfer INDEXED BY transfer_by_confirmation WHERE collector = ? AND confirmation = ?"
+    f"SELECT collector, confirmation, {REDEMPTION_COLUMNS} FROM transfer INDEXED BY transfer_by_confirmation "
+    "WHERE collector = ? AND confirmation = ?"
 )
 _INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES"
 _INSERT_OUTCOME = "INSERT INTO outcome VALUES"
@@ -220,35 +213,9 @@ class _SqliteSession:
         for number, confirmation, sponsor, key, until in self._json(_LOAD_DELIVERIES, list(needs.deliveries)):
             row = OpenDelivery(number, confirmation, sponsor, key, from_microseconds(until))
             book.deliveries[number, confirmation] = row
-        for number, confirmation in needs.redemptions:
-            redemption = self._redemption(number, confirmation)
-            if redemption is not None:
-                book.redemptions[number, confirmation] = redemption
+        for one in needs.redemptions:
+            book.redemptions |= redemptions_from(self._execute(_SELECT_REDEMPTION, one))
         return book
-
-    def _redemption(self, number: CollectorNumber, confirmation: ConfirmationNumber) -> Redemption | None:
-        found: Redemption | None = None
-        closed = False
-        for kind, sponsor, at, cap_day, *rest in self._execute(_SELECT_REDEMPTION, (number, confirmation)):
-            if kind == Kind.REDEMPTION:
-                units, miles, cents, unit_miles, unit_cents, offer_id, *till = rest
-                found = Redemption(
-                    number,
-                    confirmation,
-                    sponsor,
-                    from_microseconds(at),
-                    date.fromisoformat(cap_day),
-                    units=units,
-                    miles=miles,
-                    cents=cents,
-                    unit_miles=unit_miles,
-                    unit_cents=unit_cents,
-                    offer_id=offer_id,
-                    till=Till(*till),
-                )
-            else:
-                closed = True
-        return found.close() if found is not None and closed else found
 
     def append(self, book: Book) -> None:
         if book.probed_at is not None:
