@@ -1,5 +1,6 @@
 """Servers for tests over HTTP, as in production; some modules run on both databases, the others on SQLite."""
 
+import subprocess
 from contextlib import contextmanager
 
 import pytest
@@ -68,3 +69,24 @@ def own_servers(kind, database, tmp_path):
         return
     with serving_several(tmp_path, database, PROCESSES) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key",
+        "-out",
+        "cert",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return ["--tls-cert", str(folder / "cert"), "--tls-key", str(folder / "key")]

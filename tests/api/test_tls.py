@@ -1,7 +1,6 @@
 """Redemptions over TLS, by one process and by several: answered, marked as handed over, and proved."""
 
 import socket
-import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -13,27 +12,6 @@ from api.serving import run_command, serving
 
 PROCESSES = 2
 REDEMPTIONS = 24
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    words = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        "key",
-        "-out",
-        "cert",
-        "-subj",
-        "/CN=x",
-    ]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
-    return ["--tls-cert", str(folder / "cert"), "--tls-key", str(folder / "key")]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "workers"], indirect=True, scope="session")

@@ -8,6 +8,7 @@ Each limit that uvicorn leaves open has a name here (invariant 6).
 import asyncio
 import os
 import re
+import select
 from collections.abc import Coroutine, Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -43,6 +44,8 @@ _STATUS_LINES = {status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
 _MORE_THAN_A_PATH = re.compile(rb"[?%#]")
 _CLOSE = b"connection: close\r\n"
 _NOT_HTTP = "Invalid HTTP request received."
+_GONE = getattr(select, "POLLRDHUP", 0)
+"""What a socket shows whose peer sends no more; where the system does not know it, only a reset is seen."""
 
 
 class Pipeline(Protocol):
@@ -133,6 +136,7 @@ class Connection(HttpToolsProtocol):
         """The client does not read: the next request waits until it does."""
         self._descriptor: int | None = None
         """Of the socket, where bytes can be written to it past the loop's own buffer: not under TLS."""
+        self._socket_under_tls: select.poll | None = None
         self._lost = False
         self._aborted = False
         self._all_out = False
@@ -144,8 +148,12 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request's head."""
         super().connection_made(transport)
+        descriptor = transport.get_extra_info("socket").fileno()
         if transport.get_extra_info("sslcontext") is None:
-            self._descriptor = transport.get_extra_info("socket").fileno()
+            self._descriptor = descriptor
+        else:
+            self._socket_under_tls = select.poll()
+            self._socket_under_tls.register(descriptor, _GONE)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -325,6 +333,8 @@ class Connection(HttpToolsProtocol):
         """
         content = self._bytes(call, reply)
         handover = reply.handover
+        if handover is not None and self._socket_under_tls is not None and self._socket_under_tls.poll(0):
+            self._abort()  # a client that went without a word of TLS: the loop would drop the reply and not say so
         if handover is None or self.transport.is_closing():
             self._send(content, reply)
             return reply
@@ -389,6 +399,8 @@ class Connection(HttpToolsProtocol):
             handover.failed()
         else:
             self._pending[handover] = self.loop.time()
+            if self._descriptor is not None:  # `resume_writing` then says when the last byte is out
+                self.transport.set_write_buffer_limits(0)
             # At once: a client under TLS that has read its answer may reset the connection that is being closed.
             self.loop.call_soon(self._look, handover)
 
@@ -398,7 +410,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._lost or self._aborted:
             out = self._all_out
-        elif self.transport.get_write_buffer_size() == 0:
+        elif self._has_sent_all():
             out = True
         elif self.loop.time() - self._pending[handover] > HANDOVER_S:
             out = False
@@ -409,13 +421,20 @@ class Connection(HttpToolsProtocol):
         if self._pending.pop(handover, None) is not None:
             (handover.done if out else handover.failed)()
 
+    def _has_sent_all(self) -> bool:
+        # Without TLS a write that failed leaves nothing queued either: of a connection that closes, its end will tell.
+        closing = self._descriptor is not None and self.transport.is_closing()
+        return not closing and self.transport.get_write_buffer_size() == 0
+
     def _abort(self) -> None:
         self._aborted = True
         self.transport.abort()
 
     def give_up(self) -> None:
-        """Say of what is still queued whether it has left: the process ends."""
+        """Say of what is still queued whether it has left, and let none of it leave after that: the process ends."""
         out = self.transport.get_write_buffer_size() == 0
+        if self._pending and not out:
+            self._abort()
         while self._pending:
             handover, _since = self._pending.popitem()
             (handover.done if out else handover.failed)()
@@ -445,6 +464,8 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Go on where the client has read what it was sent."""
         super().resume_writing()
+        for handover in list(self._pending):  # before it can reset the connection over which it has read its answer
+            self._look(handover)
         if self._held:
             self._held = False
             if not self.transport.is_closing():
