@@ -29,6 +29,8 @@ from amcash.ledger.store import Session, Store, StoreError
 
 log = logging.getLogger(__name__)
 
+STOP_S = 10.0
+"""How long the end of a look is waited for."""
 SECRETS_LIVE_MAX = 2
 """Two secrets of a client may be live, so that rotation cuts nobody off (R-AUTH-2)."""
 
@@ -134,11 +136,14 @@ def _moment(number: int | None) -> datetime | None:
 
 
 class ProgrammeFixedError(StoreError):
-    """A setting that tells the days of redemptions cannot change once there are some; nothing was changed."""
+    """A setting that tells the days of redemptions cannot change; nothing was changed."""
 
 
 def put_programme(session: Session, programme: Programme) -> None:
     """Set the programme's own settings.
+
+    The days are decided with the first load, and not only once there are redemptions: a server that has not looked yet
+    would go on redeeming under those of before.
 
     Raises:
         ProgrammeFixedError: with other days the redemptions in the ledger could no longer be proved (R-LED-3).
@@ -147,11 +152,11 @@ def put_programme(session: Session, programme: Programme) -> None:
     if before is not None:
         for name in ("timezone", "cap_day_starts", "reversal_until"):
             attribute = "zone" if name == "timezone" else name
-            changes = getattr(before, attribute) != getattr(programme, attribute)
-            if changes and any(session.run("SELECT 1 FROM transfer WHERE kind = 'redemption' LIMIT 1")):
+            if getattr(before, attribute) != getattr(programme, attribute):
                 raise ProgrammeFixedError(
-                    f"programme.{name} cannot change from {getattr(before, attribute)}: redemptions were made under "
-                    "it, and the ledger could no longer be proved. A programme with other days needs a new ledger"
+                    f"programme.{name} cannot change from {getattr(before, attribute)}: the days of a ledger are "
+                    "decided with its first load, or its redemptions could no longer be proved. A programme with other "
+                    "days needs a new ledger"
                 )
     session.run("DELETE FROM programme")
     session.run(
@@ -300,9 +305,9 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop looking; a look that hangs is not waited for."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
 
     def look(self) -> None:
         """Look once."""
