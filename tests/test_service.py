@@ -109,6 +109,21 @@ def test_an_approval_whose_time_is_nearly_over_must_not_be_sent(service, folder,
     service.about_to_hand_over(*approval, BEGAN)
 
 
+def test_an_approval_grows_old_while_its_line_is_written(service, folder, clock, monkeypatch):
+    """A frozen disk: the row expires and is cancelled by a sweeper that saw no line (R-DLV-3a)."""
+    (approval,) = decided(redeem())
+    append = Journal.append
+
+    def slowly(journal, *one):
+        clock.now += GRACE
+        append(journal, *one)
+
+    monkeypatch.setattr(Journal, "append", slowly)
+    with pytest.raises(HandOverTooLateError):
+        service.about_to_hand_over(*approval, BEGAN)
+    assert Journals(folder).standing() == set()
+
+
 def test_a_clock_that_was_set_back_while_the_process_slept_does_not_make_an_approval_young_again(
     service, folder, clock, ticks
 ):

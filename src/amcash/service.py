@@ -107,10 +107,13 @@ class Service:
         """
         if decision.open_until is None or self._journal is None:
             return
+        one = _redemption_of(command, decision)
+        self._journal.append(*one)
+        # Only now, for writing may take its time: a sweeper that finds the row expired after this sees the line.
         late = self._clock() + HAND_OVER_MARGIN >= decision.open_until
         if late or self._ticks() - began >= self._sent_within_s:
+            self._journal.withdraw(*one)
             raise HandOverTooLateError("the delivery of an approval was over before it could be handed over")
-        self._journal.append(*_redemption_of(command, decision))
 
     def handed_over(self, command: Command, decision: Decision) -> None:
         """Have the delivery marked: the whole answer went to a connection that is still open (R-DLV-2)."""

@@ -307,13 +307,15 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     metrics = Metrics(siblings.shared if siblings is not None else None)
     folder = _journal_folder(settings)
     journal = Journal(folder)
+    journals = Journals(folder, journal)
+    journals.standing()  # refused now, and not in every round of the sweeper, where one cannot be read
     marks = Marks(on_committed=journal.committed)
     gather_s = settings.batch_wait_us / 1_000_000 if siblings is not None else 0.0
     lanes = _lanes(connected, settings, watch, metrics, marks, gather_s)
     sweeper = Sweeper(
         connected(),
         lanes.writes.hand_in,
-        Journals(folder),
+        journals,
         utc_now,
         grace=timedelta(seconds=settings.delivery_grace_s),
         # Where clients set the time, the age of an outcome means nothing: a sandbox keeps them all.

@@ -234,15 +234,41 @@ def test_half_a_line_is_taken_back_so_that_the_next_is_whole(folder, monkeypatch
     journal.close()
 
 
-def test_a_withdrawal_that_cannot_be_written_is_not_raised(folder, monkeypatch):
+def test_a_withdrawal_that_cannot_be_written_is_owed_and_written_when_it_can_be(folder, monkeypatch):
+    """Else the answer that never left would count as handed over as long as this process lives (R-DLV-3)."""
     journal = Journal(folder)
     journal.append(*ONE)
 
     def full(_descriptor, _line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(handover.os, "write", full)
-    journal.withdraw(*ONE)
+    with monkeypatch.context() as disk:
+        disk.setattr(handover.os, "write", full)
+        journal.withdraw(*ONE)
+        assert Journals(folder, journal).standing() == {ONE}
+    assert Journals(folder, journal).standing() == set()
+    assert Journals(folder).standing() == set()
+    journal.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one(folder, store, monkeypatch):
+    """What stands in it would be cancelled, though tills have received it (R-DLV-3a)."""
+    journal = Journal(folder)
+    journal.append(*ONE)
+
+    def exhausted(path, *_how):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    monkeypatch.setattr(handover.Path, "iterdir", exhausted)
+    with pytest.raises(JournalError, match="Too many open files"):
+        Journals(folder).standing()
+    with pytest.raises(JournalError, match="Too many open files"):
+        Journals(folder).take_in(store)
+    monkeypatch.undo()
+    monkeypatch.setattr(handover.Path, "read_bytes", exhausted)
+    with pytest.raises(JournalError, match="Too many open files"):
+        Journals(folder).standing()
     monkeypatch.undo()
     journal.close()
 
@@ -282,7 +308,7 @@ def test_marks_whose_transaction_fails_wait_in_order_for_the_next(store, error):
         marks.add(ANNA, approved(store, number))
 
     class Broken:
-        def write(self):
+        def write(self, **_how):
             raise error
 
     broken = settler(Broken(), marks)

@@ -322,16 +322,19 @@ async def test_a_job_of_another_thread_goes_the_same_way():
 
 
 @in_a_loop
-async def test_a_full_queue_turns_a_job_of_another_thread_away_too():
+async def test_a_full_queue_turns_no_job_of_another_thread_away():
+    """Those are cancellations: there is a bounded number of them, and they have their time (R-DLV-5)."""
     work = Works(held=True)
     async with running(work, queue=1) as lane:
         first = await held_up(lane, work)
-        waiting = lane.hand_in("waiting")
+        waiting = [lane.hand_in(job) for job in ("waiting", "one more")]
         with pytest.raises(QueueFullError):
-            lane.hand_in("one too many")
+            await lane.submit("one too many")
         work.may_end.set()
         await first
-        assert await asyncio.wrap_future(waiting) == "waiting done"
+        assert [await asyncio.wrap_future(future) for future in waiting] == ["waiting done", "one more done"]
+    with pytest.raises(QueueFullError):
+        lane.hand_in("too late")
 
 
 def test_an_idle_lane_does_what_waits_for_that_and_once_more_at_the_end(monkeypatch):

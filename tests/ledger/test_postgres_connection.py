@@ -10,6 +10,7 @@ import pytest
 
 from amcash.domain.vocabulary import Collector, Miles
 from amcash.ledger import history, population, postgres, postgres_connection
+from amcash.ledger import settle as settle_module
 from amcash.ledger.postgres import PostgresStore, _numbered
 from amcash.ledger.settle import BUSY_RETRIES_MAX, Settler
 from amcash.ledger.store import (
@@ -218,6 +219,28 @@ def test_a_server_that_is_away_is_not_hammered(cuttable, monkeypatch):
     assert 2 <= len(tried) <= 6
 
 
+def test_what_was_prepared_and_is_gone_is_prepared_anew(store):
+    """As behind a pool that changes the backend."""
+    assert codes(settler(store).settle([redeem(ANNA)])) == ["0000"]
+    store._connection.driver.execute("DEALLOCATE ALL")
+    assert codes(settler(store).settle([redeem(BERT)])) == ["0000"]
+
+
+def test_what_was_prepared_and_whose_result_has_another_type_is_prepared_anew(store, url):
+    """As after a migration beside a running server."""
+    assert codes(settler(store).settle([redeem(ANNA)])) == ["0000"]
+    with psycopg.connect(url, autocommit=True) as stranger:
+        stranger.execute("ALTER TABLE collector ALTER cap_used TYPE integer")
+        assert codes(settler(store).settle([redeem(BERT)])) == ["0000"]
+        stranger.execute("ALTER TABLE collector ALTER cap_used TYPE bigint")  # the next test finds the same tables
+
+
+def test_synchronous_commit_stays_on_where_it_is_switched_off_for_the_server(store):
+    """A reload reaches what a session has not set itself, and an approval must outlive a crash (invariant 1)."""
+    source = "SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'"
+    assert store._connection.driver.execute(source).fetchone() == ("on", "session")
+
+
 def test_a_server_that_falls_silent_counts_as_lost(store, monkeypatch, url):
     monkeypatch.setattr(postgres_connection, "ANSWER_TIMEOUT_MS", 100)
     with psycopg.connect(url) as strangers:
@@ -317,9 +340,38 @@ def test_batches_that_share_collectors_in_any_order_never_deadlock(url, store): 
     assert answers.count("0000") == 2 * 20
 
 
-def test_a_change_off_the_hot_path_waits_for_the_one_before(store, url):
+def test_a_row_that_somebody_else_holds_fails_its_own_collector_alone(store, url):
+    """Invariant 4: a session that was left open, a server that was stopped in the midst of a batch."""
+    store._connection.driver.execute("SET lock_timeout = 200")
+    enrol(store, *((str(80000000010 + i), 1900, 0) for i in range(4)))
+    with psycopg.connect(url) as stranger:
+        stranger.execute("SELECT FROM collector WHERE number = %s FOR UPDATE", [ANNA])
+        batch = [redeem("80000000010"), redeem(ANNA), redeem("80000000011"), redeem(ANNA, trace="2"), redeem(BERT)]
+        met = settler(store)
+        assert codes(met.settle(batch)) == ["0000", "StoreLockedError", "0000", "StoreLockedError", "0000"]
+        store._connection.driver.execute("SET lock_timeout = 0")  # another wait would have no end
+        assert codes(met.settle([*batch[:2], redeem(BERT, trace="2")])) == ["0000", "StoreLockedError", "0000"]
+    assert codes(settler(store).settle(batch)) == ["0000"] * len(batch)
+    assert (balances(store, ANNA), balances(store, BERT)) == ((1900 - 2 * 95, 545), (1900 - 2 * 95, 0))
+
+
+def test_of_a_batch_whose_rows_are_all_held_only_so_many_are_tried_alone(store, url, monkeypatch):
+    monkeypatch.setattr(settle_module, "LOCKED_MAX", 2)
+    begun = []
+    write = store.write
+    monkeypatch.setattr(store, "write", lambda **how: begun.append(how["patient"]) or write(**how))
+    store._connection.driver.execute("SET lock_timeout = 50")
+    with psycopg.connect(url) as stranger:
+        stranger.execute("SELECT FROM collector FOR UPDATE")
+        settled = settler(store).settle([redeem(ANNA, trace=str(trace)) for trace in range(5)])
+    assert codes(settled) == ["StoreLockedError"] * 5
+    assert begun == [True, False, False]
+
+
+def test_a_change_off_the_hot_path_waits_for_the_one_before(store, url, monkeypatch):
+    limit = str(postgres_connection.CHANGE_LOCK_TIMEOUT_MS)
+    monkeypatch.setattr(postgres, "FREELY", postgres.FREELY.replace(limit, "50"))
     other = PostgresStore(url)
-    other._connection.driver.execute("SET lock_timeout = 50")
     with store.write() as session:
         session.run("UPDATE client SET disabled = 0")
         with pytest.raises(StoreBusyError), other.write() as second:

@@ -41,10 +41,10 @@ class WrappedStore:
         self.committed = 0
 
     @contextmanager
-    def write(self):
+    def write(self, **how):
         self.begun += 1
         self.on_begin()
-        with self.store.write() as session:
+        with self.store.write(**how) as session:
             yield WrappedSession(session, self.on_append)
         self.committed += 1
 

@@ -11,7 +11,7 @@ from amcash.ledger import sweeper as sweeping
 from amcash.ledger.handover import Journal, Journals, Marks
 from amcash.ledger.lane import Lane
 from amcash.ledger.settle import Settler
-from amcash.ledger.store import StoreBusyError, StoreError
+from amcash.ledger.store import StoreBusyError, StoreError, StoreLostError
 from amcash.ledger.sweeper import Sweeper
 from ledger.examples import ANNA, NOW, REGISTER, balances, count, enrol, redeem, settle
 from ledger.store_contract import GRACE, open_rows
@@ -133,10 +133,59 @@ def test_a_round_cancels_a_bounded_number_at_once_and_leaves_no_backlog(store, m
     approved(store, *NUMBERS)
     clock.now = NOW + GRACE
     sweeper, sizes = make(), []
-    cancel_some = sweeper._cancel_some
-    monkeypatch.setattr(sweeper, "_cancel_some", lambda: sizes.append(cancel_some()) or sizes[-1])
+    cancel = sweeper._cancel
+    monkeypatch.setattr(sweeper, "_cancel", lambda expired: sizes.append(len(expired)) or cancel(expired))
     assert sweeper.sweep() == len(NUMBERS)
-    assert sizes == [(3, 3), (3, 3), (2, 2)]
+    assert sizes == [3, 3, 2]
+
+
+def test_what_others_have_handed_over_and_not_marked_does_not_stand_before_what_expired_after_it(
+    store, make, folder, clock, monkeypatch
+):
+    """A process that hangs may have more of them than a round takes (R-DLV-5)."""
+    monkeypatch.setattr(sweeping, "CANCEL_COMMANDS_MAX", 2)
+    approved(store, *NUMBERS)
+    journal = Journal(folder)
+    for number in NUMBERS[:5]:
+        journal.append(ANNA, number)
+    clock.now = NOW + GRACE
+    assert make().sweep() == len(NUMBERS) - 5
+    assert sorted(row[1] for row in open_rows(store)) == sorted(NUMBERS[:5])
+    journal.close()
+
+
+def test_a_cancellation_that_the_sweeper_no_longer_waits_for_is_told_of_all_the_same(store, make, clock, monkeypatch):
+    """R-DLV-7."""
+    monkeypatch.setattr(sweeping, "CANCEL_WAIT_S", 0)
+    approved(store, NUMBERS[0])
+    clock.now = NOW + GRACE
+    handed_in, told = [], []
+
+    def hand_in(command):
+        handed_in.append((command, Future()))
+        return handed_in[-1][1]
+
+    with pytest.raises(TimeoutError):
+        make(hand_in=hand_in, on_cancelled=lambda: told.append(1)).sweep()
+    ((command, future),) = handed_in
+    future.set_result(Settler(store, lambda: REGISTER, clock, grace=GRACE).settle([command])[0])
+    assert told == [1]
+
+
+def test_after_the_database_was_away_the_marks_of_others_come_before_cancellations(store, make, clock, monkeypatch):
+    """Another machine's journal cannot be read here, and its marks waited for the database, too."""
+    approved(store, NUMBERS[0])
+    clock.now = NOW + GRACE
+    seconds = 0.0
+    sweeper = make(ticks=lambda: seconds + NOW.timestamp())
+    read = store.read
+    monkeypatch.setattr(store, "read", lambda: (_ for _ in ()).throw(StoreLostError("away")))
+    sweeper._try(sweeper.sweep)
+    monkeypatch.setattr(store, "read", read)
+    assert sweeper.sweep() == 0
+    clock.now += dt.timedelta(seconds=sweeping.RECONNECTED_S)
+    seconds = sweeping.RECONNECTED_S
+    assert sweeper.sweep() == 1
 
 
 def test_a_failure_of_one_cancellation_is_raised_behind_those_that_succeeded(store, make, clock):
@@ -197,12 +246,33 @@ def test_a_purge_goes_on_where_it_was_and_then_rests(store, make, clock, monkeyp
         settle(store, *(redeem(trace=f"{batch}-{i}", dollars=5000) for i in range(200)))
     clock.now = NOW + 2 * RETENTION
     sweeper = make()
-    pieces = []
+    pieces = [sweeper.purge()]
     while sweeper._purge_place is not None:
         pieces.append(sweeper.purge())
     assert len(pieces) > 1
     assert (sum(pieces), count(store, "outcome")) == (1200, 0)
     assert sweeper.purge() == 0
+
+
+def test_nothing_is_purged_by_a_clock_that_was_just_set_nor_by_a_process_that_just_began(store, make, clock):
+    """A clock that is days ahead for a moment would delete outcomes that a retry still needs (R-IDEM-3, R-IDEM-8)."""
+    settle(store, redeem())
+    rounds = int(sweeping.PURGE_EVERY_S / sweeping.SWEEP_EVERY_S)
+    sweeper = make(ticks=lambda: 0.0)
+
+    def goes_on(times):
+        for _ in range(times):
+            sweeper.sweep()
+            sweeper._purge_in_turn()
+
+    clock.now = NOW + 2 * RETENTION
+    goes_on(rounds - 1)
+    clock.now = NOW
+    goes_on(rounds - 1)
+    assert count(store, "outcome") == 1
+    clock.now = NOW + 2 * RETENTION
+    goes_on(rounds + 1)
+    assert count(store, "outcome") == 0
 
 
 def test_cancellations_and_marks_go_through_the_lane_that_writes(store, clock):

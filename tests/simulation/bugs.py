@@ -72,7 +72,7 @@ def reads_before_the_lock():
             return self._session.purge(older_than, place)
 
     @contextmanager
-    def write(self):
+    def write(self, **_how):
         connection = self._connection
         with sqlite._translated():
             try:

@@ -109,11 +109,11 @@ class FaultyStore:
             raise ProcessDiedError
 
     @contextmanager
-    def write(self):
+    def write(self, **how):
         if self.hits("busy"):
             raise self.trouble(StoreBusyError("drawn"))
         try:
-            with self.inner.write() as session:
+            with self.inner.write(**how) as session:
                 watched = WatchedSession(session, self)
                 yield watched
                 self._before_commit()

@@ -98,6 +98,9 @@ class Waited:
         self._process = process
         self._future = future
 
+    def add_done_callback(self, told):
+        self._future.add_done_callback(told)
+
     def result(self, timeout):
         world, process = self._process.world, self._process
         world.pump(world.now + round(timeout * SECOND), lambda: self._future.done() or not process.alive)
@@ -160,7 +163,7 @@ class Process:
         self.sweeper = Sweeper(
             self.other,
             lambda job: Waited(self, self._hand_in(job)),
-            Journals(story.journals),
+            Journals(story.journals, self.journal),
             self.world.clock,
             grace=dt.timedelta(seconds=shape.grace_s),
             retention=dt.timedelta(hours=72),

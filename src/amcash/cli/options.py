@@ -12,7 +12,7 @@ from amcash import wiring
 from amcash.cli.failing import Refused, sentences
 from amcash.domain.vocabulary import Collector, CollectorNumber, Register, masked
 from amcash.ledger import register as registers
-from amcash.ledger.store import Session, Store, StoreBusyError, StoreError
+from amcash.ledger.store import Session, Store, StoreBusyError, StoreError, StoreLostError
 from amcash.settings import Settings, SettingsError
 
 SHOWN_DEFAULT = 50
@@ -113,8 +113,12 @@ def changing(database: str | None) -> Iterator[Session]:
 
 @contextmanager
 def transaction(store: Store) -> Iterator[Session]:
-    """Open a write transaction, patiently, for a running server may be busy with its own."""
-    with ExitStack() as stack:
+    """Open a write transaction, patiently, for a running server may be busy with its own.
+
+    Raises:
+        StoreLostError: at its end with a sentence that says that nobody knows whether it was committed.
+    """
+    with _committing() as stack:
         for _ in range(BUSY_RETRIES_MAX):
             try:
                 session = stack.enter_context(store.write())
@@ -124,6 +128,19 @@ def transaction(store: Store) -> Iterator[Session]:
         else:
             session = stack.enter_context(store.write())
         yield session
+
+
+@contextmanager
+def _committing() -> Iterator[ExitStack]:
+    stack = ExitStack()
+    with stack:
+        yield stack
+        try:
+            stack.close()
+        except StoreLostError as error:
+            raise StoreLostError(
+                f"{error}. It is not known whether the change was made: look before you make it again"
+            ) from error
 
 
 def register_of(session: Session) -> Register:

@@ -203,7 +203,7 @@ class Workers:
                 return
             if pid == 0:
                 lines = [ours, *(child.line for child in self._children.values())]
-                _live(theirs, lines, before, lambda ready: self._work(place, ready))
+                _live(theirs, lines, before, self._end_s, lambda ready: self._work(place, ready))
         del self._due[place]
         self._children[place] = _Child(pid, ours, time.monotonic())
 
@@ -212,6 +212,7 @@ def _live(
     line: socket.socket,
     parents: Iterable[socket.socket],
     mask: Iterable[int],
+    end_s: float,
     work: Callable[[Callable[[], None]], None],
 ) -> NoReturn:
     """Be a child, from the fork to the end of the process: nothing of the parent's may run after it."""
@@ -224,7 +225,7 @@ def _live(
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)  # a terminal's Ctrl-C is for the parent, who passes it on: twice would cut the draining short
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        threading.Thread(target=_end_with_the_parent, args=(line,), name="parent-watch", daemon=True).start()
+        threading.Thread(target=_end_with_the_parent, args=(line, end_s), name="parent-watch", daemon=True).start()
         work(lambda: _say(line, READY))
         status = 0
     except StoreError as error:
@@ -241,10 +242,12 @@ def _say(line: socket.socket, word: bytes) -> None:
         line.sendall(word)
 
 
-def _end_with_the_parent(line: socket.socket) -> None:
+def _end_with_the_parent(line: socket.socket, end_s: float) -> None:
     with suppress(ConnectionError):
         line.recv(1)  # the parent never writes: this returns when it is gone, even by SIGKILL
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(end_s)  # then it hangs, and no parent is left to kill it
+    os._exit(1)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _nothing(_marks: Sequence[OneRedemption]) -> None:
 
 
 class JournalError(StoreError):
-    """A line could not be written, as on a full disk: what it tells of must not be handed over."""
+    """A journal could not be written, as on a full disk, or not be read: what it tells of must not be acted upon."""
 
 
 class Marks:
@@ -82,6 +82,8 @@ class _Segment:
     size: int = 0
     uncommitted: dict[OneRedemption, int] = field(default_factory=dict)
     """How many hand-overs of each the ledger does not know of."""
+    owed: list[OneRedemption] = field(default_factory=list)
+    """Failed hand-overs that could not be written down as such, as on a full disk."""
 
     def write(self, sign: str, one: OneRedemption) -> None:
         line = f"{sign}{one[0]} {one[1]}\n".encode()
@@ -157,19 +159,30 @@ class Journal:
     def withdraw(self, collector: CollectorNumber, confirmation: ConfirmationNumber) -> None:
         """Write down that the hand-over failed after all.
 
-        Where even that cannot be written nothing is raised: after this process's death the answer would count as
-        handed over, as it would have, had the process died a moment before.
+        Where even that cannot be written nothing is raised: it is owed, and `catch_up` writes it. Were the process to
+        die before, the answer would count as handed over, as it would have, had the process died a moment earlier.
         """
         one = (collector, confirmation)
         with self._lock:
             for segment in self._segments:
                 if one in segment.uncommitted:
-                    try:
-                        segment.write("-", one)  # into the same file: each is read by itself
-                    except OSError as error:
-                        log.warning("a failed hand-over could not be journalled", extra={"why": error.strerror})
-                    segment.settle(one)
+                    segment.owed.append(one)  # into the same file: each is read by itself
+                    self._pay(segment)
                     return
+
+    def catch_up(self) -> None:
+        """Write what is owed, if that is possible now."""
+        with self._lock:
+            for segment in self._segments:
+                self._pay(segment)
+
+    def _pay(self, segment: _Segment) -> None:
+        try:
+            while segment.owed:
+                segment.write("-", segment.owed[-1])
+                segment.settle(segment.owed.pop())
+        except OSError as error:
+            log.warning("a failed hand-over could not be journalled", extra={"why": error.strerror})
 
     def committed(self, marks: Sequence[OneRedemption]) -> None:
         """Forget what the ledger knows: files that hold nothing else are deleted."""
@@ -184,6 +197,7 @@ class Journal:
         """Let the files go: what is not committed is left for the next process, an empty journal is removed."""
         with self._lock:
             for segment in self._segments:
+                self._pay(segment)
                 if segment.uncommitted:
                     os.close(segment.descriptor)
                 else:
@@ -214,10 +228,12 @@ class Journals:
 
     Args:
         folder: may be missing; then there are none.
+        own: this process's, which may owe a line.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, own: Journal | None = None) -> None:
         self._folder = folder
+        self._own = own
 
     def take_in(self, store: Store) -> int:
         """Mark what stands in the journals of dead processes as handed over, and delete them (R-DLV-3a).
@@ -226,13 +242,14 @@ class Journals:
             How many journals there were.
 
         Raises:
-            StoreError: the ledger did not take a mark; its journal is left for the next time.
+            StoreError: a journal could not be read, or the ledger did not take a mark; it is left for the next time.
         """
         taken = 0
         for path in self._paths():
             try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
+                with _legible():
+                    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
                 continue  # another process has just taken it in
             try:
                 try:
@@ -251,22 +268,41 @@ class Journals:
         return taken
 
     def standing(self) -> set[OneRedemption]:
-        """Return what was handed over by any process, living ones too: none of it may be cancelled."""
+        """Return what was handed over by any process, living ones too: none of it may be cancelled.
+
+        Raises:
+            StoreError: a journal could not be read, so that nobody knows.
+        """
+        if self._own is not None:
+            self._own.catch_up()
         found: set[OneRedemption] = set()
         for path in self._paths():
             found |= _standing(path)
         return found
 
     def _paths(self) -> list[Path]:
-        with suppress(OSError):
+        with suppress(FileNotFoundError), _legible():
             return sorted(path for path in self._folder.iterdir() if path.name.endswith(_SUFFIX))
         return []
+
+
+@contextmanager
+def _legible() -> Iterator[None]:
+    """Turn what keeps journals from being read into a JournalError: what they hold must not be taken for nothing."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        place = error.filename or "the state directory"
+        raise JournalError(f"the journals of hand-overs cannot be read: {error.strerror}: {place}") from error
 
 
 def _standing(path: Path) -> set[OneRedemption]:
     """Return what stands in a journal and was not withdrawn; a torn line is none."""
     try:
-        content = path.read_bytes()
+        with _legible():
+            content = path.read_bytes()
     except FileNotFoundError:
         return set()
     counts: Counter[OneRedemption] = Counter()

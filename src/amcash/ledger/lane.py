@@ -111,12 +111,13 @@ class Lane(Generic[Job, Result]):
         return await future
 
     def hand_in(self, job: Job) -> "Future[Result]":
-        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget.
+        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget or a limit.
 
         Raises:
-            QueueFullError: nothing was done.
+            QueueFullError: the lane has stopped; nothing was done.
         """
-        self._refuse_if_full()
+        if self._stopped:
+            raise QueueFullError
         future: Future[Result] = Future()
         self._queue.put(_Waiting(job, future))
         return future

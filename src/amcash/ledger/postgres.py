@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-import psycopg
 from psycopg import pq
 
 from amcash.domain.book import Book, Needs
@@ -48,6 +47,8 @@ FETCH_ROWS: Final = 2_000
 CHANGES_LOCK: Final = 0x616D6373
 """Of the advisory lock that makes changes off the hot path follow one another, as SQLite's one writer does."""
 
+IMPATIENT_LOCK_TIMEOUT_MS: Final = 50
+"""Somebody else's batch ends within it; whoever holds a row for longer is not waited for a second time."""
 PURGE_PAGES: Final = 64
 """Of the table of outcomes, in one piece of a purge: half a megabyte, some 500 outcomes."""
 
@@ -68,7 +69,9 @@ def _hot(name: str, sql: str) -> Statement:
 
 BEGIN = _hot("begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
 BEGIN_READING = _hot("begin_reading", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+BE_IMPATIENT = _hot("be_impatient", f"SET LOCAL lock_timeout = {IMPATIENT_LOCK_TIMEOUT_MS}")
 COMMIT = _hot("commit", "COMMIT")
+ROLLBACK = _hot("rollback", "ROLLBACK")
 READ_COLLECTORS = _hot(
     "read_collectors", f"SELECT {_COLLECTOR} FROM collector WHERE number = ANY($1::text[]) ORDER BY number"
 )
@@ -175,6 +178,9 @@ HOT_STATEMENTS: Final = (
 """All that touches a collector: each binds the collector number in its first array."""
 
 
+_Queued = tuple[Statement, Sequence[bytes]]
+
+
 class PostgresStore:
     """One connection to a ledger in PostgreSQL; it connects again by itself when it was lost.
 
@@ -218,19 +224,23 @@ class PostgresStore:
         self._reconnect_wait_s = 0.0
         return self._connection
 
-    def write(self) -> AbstractContextManager["_PostgresSession"]:
-        """Open a transaction that may write; the rows that `load` reads are locked until its end."""
-        return self._transaction(BEGIN)
+    def write(self, *, patient: bool = True) -> AbstractContextManager["_PostgresSession"]:
+        """Open a transaction that may write; the rows that `load` reads are locked until its end.
+
+        Args:
+            patient: wait `LOCK_TIMEOUT_MS` for a row that somebody else holds; where not, `IMPATIENT_LOCK_TIMEOUT_MS`.
+        """
+        return self._transaction(BEGIN, [] if patient else [(BE_IMPATIENT, ())])
 
     def read(self) -> AbstractContextManager["_PostgresSession"]:
         """Open a read transaction on one snapshot; PostgreSQL itself refuses a write in it."""
         return self._transaction(BEGIN_READING)
 
     @contextmanager
-    def _transaction(self, begin: Statement) -> Iterator["_PostgresSession"]:
+    def _transaction(self, begin: Statement, first: Sequence[_Queued] = ()) -> Iterator["_PostgresSession"]:
         if self._in_transaction:
             raise StoreError("the connection is in a transaction already")
-        session = _PostgresSession(self._connected(), begin)
+        session = _PostgresSession(self._connected(), begin, first)
         self._in_transaction = True
         try:
             with translated(self._server):
@@ -275,12 +285,13 @@ class PostgresStore:
 class _PostgresSession:
     """One transaction. It begins with its first statement, and what is appended waits for the flush that commits."""
 
-    def __init__(self, connection: Connection, begin: Statement) -> None:
+    def __init__(self, connection: Connection, begin: Statement, first: Sequence[_Queued] = ()) -> None:
         self._connection = connection
+        self._first = first
         self._begin = begin
         self._begun = False
         self._freely = False
-        self._queue: list[tuple[Statement, Sequence[bytes]]] = []
+        self._queue: list[_Queued] = []
         self._found: set[CollectorNumber] = set()
         self._missed: set[CollectorNumber] = set()
         self._streams = 0
@@ -356,14 +367,14 @@ class _PostgresSession:
         if not self._begun:
             return
         try:
-            self._connection.driver.execute("ROLLBACK")
-        except psycopg.Error:
+            self._connection.exchange([(ROLLBACK, ())])
+        except StoreError:
             self._connection.close()
 
     def _flush(self) -> list[pq.abc.PGresult]:
         queue, self._queue = self._queue, []
         if not self._begun:
-            queue.insert(0, (self._begin, ()))
+            queue = [(self._begin, ()), *self._first, *queue]
             self._begun = True
         try:
             return self._connection.exchange(queue)

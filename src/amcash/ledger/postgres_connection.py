@@ -20,6 +20,7 @@ from amcash.ledger.store import (
     StoreBusyError,
     StoreConflictError,
     StoreError,
+    StoreLockedError,
     StoreLostError,
     StoreUnusableError,
 )
@@ -30,6 +31,8 @@ CONNECT_TIMEOUT_S: Final = 2
 """The least that libpq knows: a server that does not answer must not use up a request's time budget (R-TIME-1)."""
 LOCK_TIMEOUT_MS: Final = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
+CHANGE_LOCK_TIMEOUT_MS: Final = 60_000
+"""Off the hot path one may wait for who changes the ledger at the moment, as a migration or a load does."""
 STATEMENT_TIMEOUT_MS: Final = 1_600
 """Of a statement of the hot path: it may wait for several locks, one after another."""
 ANSWER_TIMEOUT_MS: Final = 5_000
@@ -53,6 +56,7 @@ _HOT_PLANNING: Final = {
 _SESSION: Final = {
     **_HOT_PLANNING,
     "application_name": "amcash",
+    "array_nulls": "on",
     "client_min_messages": "warning",
     "bytea_output": "hex",
     "cursor_tuple_fraction": "1",
@@ -67,6 +71,7 @@ _SESSION: Final = {
 _FREE_PLANNING: Final = (
     *(f"SET LOCAL {name} = DEFAULT" for name in _HOT_PLANNING if name != "jit"),
     "SET LOCAL statement_timeout = 0",
+    f"SET LOCAL lock_timeout = {CHANGE_LOCK_TIMEOUT_MS}",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
 FREELY: Final = "; ".join(_FREE_PLANNING)
@@ -78,8 +83,13 @@ _DURABILITY: Final = {
     "synchronous_commit": "a crash can lose redemptions that were answered as approved",
 }
 
-_BUSY: Final = frozenset({"55P03", "40P01", "40001", "57014"})
-"""lock_not_available, deadlock_detected, serialization_failure, query_canceled (by statement_timeout)."""
+_BUSY: Final = frozenset({"40P01", "40001"})
+"""deadlock_detected, serialization_failure."""
+_LOCKED: Final = frozenset({"55P03", "57014"})
+"""lock_not_available, query_canceled (by statement_timeout, after waiting for several locks)."""
+_STALE: Final = frozenset({"0A000", "26000", "42P05"})
+"""feature_not_supported (a prepared plan whose result type has changed), invalid_sql_statement_name,
+duplicate_prepared_statement: what was prepared on this connection is no longer so."""
 _CONFLICT: Final = ("22", "23")
 """Classes of SQLSTATE: data exceptions and integrity constraint violations: a row's fault."""
 _LOST: Final = ("08", "57P")
@@ -121,13 +131,16 @@ class Connection:
                 f"{self.server} is PostgreSQL {self.driver.info.server_version // 10_000}; "
                 f"{OLDEST_VERSION} or newer is needed"
             )
-        asked = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+        # What can be switched off for a session is kept as it was found: a reload must not reach a connection in use.
+        asked = ", ".join(
+            (
+                *(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items()),
+                "set_config('synchronous_commit', current_setting('synchronous_commit'), false)",
+            )
+        )
         found = ", ".join(f"current_setting('{name}')" for name in (*_DURABILITY, "server_encoding"))
-        with translated(self.server):
-            self.driver.execute(f"SELECT {asked}")
-            row = self.driver.execute(f"SELECT {found}").fetchone()
-        assert row is not None
-        *durability, encoding = row
+        set_up = (Statement(b"set_up", f"SELECT {asked}".encode()), Statement(b"found", f"SELECT {found}".encode()))
+        ((*durability, encoding),) = self.rows(self.exchange([(statement, ()) for statement in set_up])[-1])
         if encoding != "UTF8":
             raise StoreUnusableError(
                 f"{self.server} keeps texts as {encoding}; create the database WITH ENCODING 'UTF8'"
@@ -233,11 +246,16 @@ class Connection:
             (result.error_field(name) or b"").decode("utf-8", "replace")
             for name in (field.SQLSTATE, field.MESSAGE_PRIMARY, field.CONSTRAINT_NAME)
         )
+        if state in _STALE:
+            self.close()  # the next connection prepares anew
+            return StoreLostError(f"the connection to {self.server} was lost: {message}")
         return failure(self.server, state, message, constraint)
 
 
 def failure(server: str, state: str, message: str, constraint: str = "") -> StoreError:
     """Return the error of the port for an SQLSTATE."""
+    if state in _LOCKED:
+        return StoreLockedError("the ledger is locked by another program")
     if state in _BUSY:
         return StoreBusyError("the ledger is locked by another program")
     if state.startswith(_CONFLICT):
@@ -330,7 +348,7 @@ _REASONS: Final = (
     ("starting up", "it is starting up"),
     ("shutting down", "it is shutting down"),
     ("too many clients", "all of its connections are in use (max_connections)"),
-    ("read-only", "it is a standby that takes no writes"),
+    ("read-only", "it takes no writes: it is a standby, or default_transaction_read_only is on"),
     ("resolve host", "the host name is not known"),
     ("translate host name", "the host name is not known"),
     ("Name or service not known", "the host name is not known"),

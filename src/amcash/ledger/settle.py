@@ -15,7 +15,7 @@ from amcash.domain.outcomes import Decision
 from amcash.domain.trial import Trial
 from amcash.domain.vocabulary import ConfirmationNumber, Register
 from amcash.ledger.handover import Marks
-from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError, StoreLostError
+from amcash.ledger.store import Store, StoreBusyError, StoreConflictError, StoreError, StoreLockedError, StoreLostError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ _NUMBERS = 10**CONFIRMATION_DIGITS
 _RANDOM_BYTES = 16
 BUSY_RETRIES_MAX = 2
 READ_TRIES_MAX = 2
+IN_HASTE_S = 10.0
+"""So long after a batch has met a row that somebody else holds no batch waits for one: it may be the same."""
+LOCKED_MAX = 30
+"""So many commands of a batch may each meet a row that somebody else holds; then the rest is not tried."""
 
 Clock = Callable[[], datetime]
 Job = Command | Cancel | Trial
@@ -50,7 +54,8 @@ class Settler:
     Args:
         store: the connection.
         register: gives the register in force.
-        clock: gives the time; asked once the transaction has begun, so that waiting for a lock never ages a decision.
+        clock: gives the time; asked when a transaction begins. On SQLite that is behind its one lock; on PostgreSQL the
+            rows are locked after it, so a decision may be as old as one wait for them (ADR 5).
         on_commit: told how long each transaction took, in seconds.
         grace: how long the delivery of an approval stays open (R-DLV-1); None on a reader's connection.
         marks: what was handed over; it rides on the transactions made here (R-DLV-2).
@@ -72,20 +77,30 @@ class Settler:
         self._on_commit = on_commit
         self._grace = grace
         self._marks = marks or Marks()
+        self._in_haste_until = 0.0
 
     def settle(self, commands: Sequence[Job]) -> list[Settled]:
         """Decide and write `commands` in order, in one transaction, and return a decision or a failure for each.
 
-        A lock held by someone else is waited for a counted number of times. Where the connection was lost, perhaps in
-        the midst of a commit, the same commands are settled again: what was committed is found under its idempotency
-        key and answered as recorded, so nothing is guessed and nothing is done twice (R-IDEM-3). Where a row was
-        refused, or a rule failed an assertion, each command is tried alone, so that only the poisoned one fails
-        (invariant 4).
+        A lock held by someone else is waited for a counted number of times. Where it is one collector's row, each
+        command is then tried alone, and what meets it fails. Where the connection was lost, perhaps in the midst of a
+        commit, the same commands are settled again: what was committed is found under its idempotency key and answered
+        as recorded, so nothing is guessed and nothing is done twice (R-IDEM-3). Where a row was refused, or a rule
+        failed an assertion, each command is tried alone, too, so that only the poisoned one fails (invariant 4).
         """
+        return self._settle(commands, patient=time.perf_counter() >= self._in_haste_until)
+
+    def _settle(self, commands: Sequence[Job], *, patient: bool) -> list[Settled]:
         failure: StoreError = StoreError("not tried")
         for _ in range(1 + BUSY_RETRIES_MAX):
             try:
-                return list(self._transaction(commands))
+                return list(self._transaction(commands, patient=patient))
+            except StoreLockedError as error:
+                if len(commands) > 1:
+                    self._in_haste_until = time.perf_counter() + IN_HASTE_S
+                    return self._around_a_lock(commands)
+                failure = error
+                break
             except (StoreBusyError, StoreLostError) as error:
                 failure = error
             except StoreConflictError as error:
@@ -98,6 +113,18 @@ class Settler:
                 return _one_by_one(self.settle, commands, StoreError(f"{type(error).__name__} while deciding"))
         log.error("the ledger did not take a batch", extra={"why": str(failure), "commands": len(commands)})
         return [failure] * len(commands)
+
+    def _around_a_lock(self, commands: Sequence[Job]) -> list[Settled]:
+        """Settle each command alone and in haste: whoever meets the lock has waited for it once."""
+        settled: list[Settled] = []
+        failures: list[StoreError] = []
+        for command in commands:
+            if len(failures) < LOCKED_MAX:
+                settled += self._settle([command], patient=False)
+                failures += [item for item in settled[-1:] if isinstance(item, StoreLockedError)]
+            else:
+                settled.append(failures[-1])
+        return settled
 
     def flush(self) -> None:
         """Write the marks that found no transaction to ride on; where the store fails, they wait for the next one."""
@@ -135,9 +162,9 @@ class Settler:
         log.error("the ledger could not be read", extra={"why": str(failure)})
         return [failure] * len(commands)
 
-    def _transaction(self, commands: Sequence[Job]) -> list[Decision]:
+    def _transaction(self, commands: Sequence[Job], *, patient: bool) -> list[Decision]:
         began = time.perf_counter()
-        with self._marks.riding() as marks, self._store.write() as session:
+        with self._marks.riding() as marks, self._store.write(patient=patient) as session:
             asks, register = self._asks(commands)
             book = session.load(Needs.of(asks, register))
             book.hand_over(marks)

@@ -162,8 +162,11 @@ class SqliteStore:
         return names
 
     @contextmanager
-    def write(self) -> Iterator["_SqliteSession"]:
-        """Open a write transaction: SQLite's one writer's lock from the first moment to the commit."""
+    def write(self, *, patient: bool = True) -> Iterator["_SqliteSession"]:  # noqa: ARG002 -- the port's
+        """Open a write transaction: SQLite's one writer's lock from the first moment to the commit.
+
+        It knows no rows that are locked, so there is nothing to be impatient about.
+        """
         with _translated(), _transaction(self._connection, "BEGIN IMMEDIATE"):
             yield _SqliteSession(self._connection)
 

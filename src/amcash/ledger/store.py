@@ -15,6 +15,7 @@ class StoreError(Exception):
 
     StoreError
      ├─ StoreBusyError       someone else holds the lock: worth another try
+     │   └─ StoreLockedError  of one collector's row: others need not wait for it
      ├─ StoreLostError       the connection broke: whether a commit happened is not known; look it up
      ├─ StoreConflictError   a constraint of the schema refused a row: this command's fault, not its batchmates'
      └─ StoreUnusableError   at opening: not a ledger, of a newer version, locked by a server, not writable
@@ -23,6 +24,10 @@ class StoreError(Exception):
 
 class StoreBusyError(StoreError):
     """Someone else held the lock for too long; nothing was done."""
+
+
+class StoreLockedError(StoreBusyError):
+    """Someone else held a collector's row for too long; nothing was done, and other collectors are not concerned."""
 
 
 class StoreLostError(StoreError):
@@ -85,8 +90,12 @@ class Session(Protocol):
 class Store(Protocol):
     """One connection to a ledger, used by one thread at a time."""
 
-    def write(self) -> AbstractContextManager[Session]:
-        """Open a transaction that may write; leaving it commits, durably; an exception rolls it back."""
+    def write(self, *, patient: bool = True) -> AbstractContextManager[Session]:
+        """Open a transaction that may write; leaving it commits, durably; an exception rolls it back.
+
+        Args:
+            patient: wait for a row that somebody else holds; where not, only for a moment.
+        """
 
     def read(self) -> AbstractContextManager[Session]:
         """Open a transaction that sees one state of the ledger and changes nothing."""

@@ -16,11 +16,11 @@ from amcash.domain.book import OneRedemption
 from amcash.domain.commands import Cancel
 from amcash.domain.outcomes import Decision
 from amcash.domain.transfers import microseconds
-from amcash.domain.vocabulary import masked
+from amcash.domain.vocabulary import Redemption, masked
 from amcash.ledger.handover import Journals
 from amcash.ledger.lane import QueueFullError
 from amcash.ledger.settle import Clock, Settled
-from amcash.ledger.store import Store, StoreBusyError, StoreError
+from amcash.ledger.store import Store, StoreBusyError, StoreError, StoreLostError
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,15 @@ CANCEL_COMMANDS_MAX: Final = 256
 CLOCK_JUMP_S: Final = 1.0
 """So much more or less than has gone by, from one round to the next, is a jump of the clock."""
 CANCEL_WAIT_S: Final = 10.0
+STOP_S: Final = CANCEL_WAIT_S
+"""How long the end of a round is waited for."""
+RECONNECTED_S: Final = 3.0
+"""So long after the database was away nothing is cancelled: other machines' marks of what they handed over come first.
+Within the 5 s beyond the grace (R-DLV-5)."""
 PURGE_PIECES_MAX: Final = 20
 """Pieces of a purge in one round, each its own transaction."""
 PURGE_EVERY_S: Final = 600.0
-"""From the end of one purge to the begin of the next."""
+"""From the end of one purge, the process's start or a jump of the clock to the begin of the next."""
 
 _EXPIRED = "SELECT collector, confirmation FROM open_delivery WHERE open_until <= ? ORDER BY open_until LIMIT ?"
 
@@ -75,7 +80,7 @@ class Sweeper:
         self._steady_from_s = 0.0
         self._retention = retention
         self._on_cancelled = on_cancelled
-        self._purge_place: int | None = 0
+        self._purge_place: int | None = None
         self._purge_rests = 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -85,9 +90,9 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the round, and end the thread. The lane that writes must still be working."""
+        """Finish the round, and end the thread; one that hangs is not waited for. The lane must still be working."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
 
     def sweep(self) -> int:
         """Go one round: take in dead journals, then cancel what has expired; return how many were cancelled.
@@ -96,35 +101,37 @@ class Sweeper:
             StoreError: the ledger could not be read, or did not take a mark.
         """
         self._journals.take_in(self._store)
-        if not self._clock_is_steady():
-            return 0
-        gone = 0
-        while True:  # until a round is not full: a backlog is not left to the next second
-            expired, cancelled = self._cancel_some()
-            gone += cancelled
-            if expired < CANCEL_COMMANDS_MAX or not cancelled or self._stopped.is_set():
-                return gone
+        steady = self._clock_is_steady()
+        gone = passed_over = 0
+        while not self._stopped.is_set():  # until no more are found: a backlog is not left to the next second
+            limit = CANCEL_COMMANDS_MAX + passed_over
+            expired = self._expired(limit)  # even where nothing may be cancelled: it shows whether the database is away
+            if not expired or not steady:
+                break
+            # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
+            handed_over = self._journals.standing()
+            ours = [one for one in expired if one not in handed_over]
+            gone += self._cancel(ours)
+            passed_over = len(expired) - len(ours)
+            if len(expired) < limit:
+                break
+        return gone
 
-    def _cancel_some(self) -> tuple[int, int]:
-        """Cancel a bounded number of what has expired; return how many were looked at, and how many cancelled."""
+    def _expired(self, limit: int) -> list[OneRedemption]:
         with self._store.read() as session:
-            expired: list[OneRedemption] = [
-                (number, confirmation)
-                for number, confirmation in session.run(_EXPIRED, microseconds(self._clock()), CANCEL_COMMANDS_MAX)
-            ]
-        if not expired:
-            return 0, 0
-        # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
-        handed_over = self._journals.standing()
-        waiting = [self._hand_in(Cancel(*one)) for one in expired if one not in handed_over]
+            now = microseconds(self._clock())
+            return [(number, confirmation) for number, confirmation in session.run(_EXPIRED, now, limit)]
+
+    def _cancel(self, expired: list[OneRedemption]) -> int:
+        """Have them cancelled; return how many were: a claim, a mark or another sweeper may have been first."""
+        waiting = [self._hand_in(Cancel(*one)) for one in expired]
+        for future in waiting:  # told of by whoever settles it, even where we no longer wait
+            future.add_done_callback(self._tell)
         settled = [future.result(CANCEL_WAIT_S) for future in waiting]
-        cancelled = [item for item in settled if isinstance(item, Decision) and item.entry is not None]
-        for decision in cancelled:
-            self._tell(decision)
         for failure in settled:
             if isinstance(failure, StoreError):
                 raise failure
-        return len(expired), len(cancelled)
+        return sum(_made(item) is not None for item in settled)
 
     def _clock_is_steady(self) -> bool:
         """Tell whether the clock has gone on evenly for as long as a delivery stays open.
@@ -136,15 +143,17 @@ class Sweeper:
         if abs(ahead_s - self._clock_ahead_s) > CLOCK_JUMP_S:
             log.warning("the clock has jumped", extra={"seconds": round(ahead_s - self._clock_ahead_s, 3)})
             self._steady_from_s = self._ticks() + self._grace_s
+            self._purge_rests, self._purge_place = 0.0, None
         self._clock_ahead_s = ahead_s
         return self._ticks() >= self._steady_from_s
 
     def _ahead_s(self) -> float:
         return self._clock().timestamp() - self._ticks()
 
-    def _tell(self, decision: Decision) -> None:
-        assert decision.redemption is not None
-        made = decision.redemption
+    def _tell(self, cancellation: "Future[Settled]") -> None:
+        made = _made(cancellation.result())
+        if made is None:
+            return
         log.warning(
             "a redemption was cancelled: its approval was not handed over in time",
             extra={"collector": masked(made.collector), "confirmation": made.confirmation, "miles": made.miles},
@@ -162,13 +171,17 @@ class Sweeper:
         """
         gone = 0
         older_than = self._clock() - self._retention
+        place = self._purge_place or 0
         for _ in range(PURGE_PIECES_MAX):
-            if self._purge_place is None or self._stopped.is_set():
+            if self._stopped.is_set():
                 break
             with self._store.write() as session:
-                piece = session.purge(older_than, self._purge_place)
-            self._purge_place = piece.place
+                piece = session.purge(older_than, place)
             gone += piece.outcomes
+            self._purge_place = piece.place
+            if piece.place is None:
+                break
+            place = piece.place
         if gone:
             log.info("old outcomes were purged", extra={"outcomes": gone, "older_than": older_than.isoformat()})
         return gone
@@ -180,11 +193,12 @@ class Sweeper:
             self._try(self._purge_in_turn)
 
     def _purge_in_turn(self) -> None:
+        """Purge, after a rest, and never by a clock that has just been set: what it deletes is needed again."""
         if self._purge_place is None:
             self._purge_rests += SWEEP_EVERY_S
             if self._purge_rests < PURGE_EVERY_S:
                 return
-            self._purge_rests, self._purge_place = 0.0, 0
+            self._purge_rests = 0.0
         self.purge()
 
     def _try(self, work: Callable[[], object]) -> None:
@@ -192,7 +206,15 @@ class Sweeper:
             work()
         except StoreBusyError:
             log.info("the sweeper waits: the ledger is busy")
+        except StoreLostError as error:
+            self._steady_from_s = max(self._steady_from_s, self._ticks() + RECONNECTED_S)
+            log.warning("the sweeper could not work; it tries again", extra={"why": str(error)})
         except (StoreError, QueueFullError, FutureTimeoutError) as error:
             log.warning("the sweeper could not work; it tries again", extra={"why": str(error) or type(error).__name__})
         except Exception:
             log.exception("the sweeper failed; it tries again")
+
+
+def _made(settled: Settled) -> Redemption | None:
+    """Return the redemption that was cancelled, if one was."""
+    return settled.redemption if isinstance(settled, Decision) and settled.entry is not None else None
