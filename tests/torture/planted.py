@@ -14,7 +14,7 @@ from amcash.domain import rules
 from amcash.domain.book import Book
 from amcash.edge.exchange import Handover
 from amcash.edge.pipeline import Pipeline
-from amcash.ledger import handover, sqlite
+from amcash.ledger import handover, sqlite, sweeper
 from amcash.ledger.handover import Journal, Journals
 from amcash.ledger.postgres import PostgresStore
 from amcash.ledger.sqlite import SqliteStore
@@ -91,8 +91,12 @@ def sweeper_asleep():
 
 
 def sweeper_takes_what_is_not_marked():
-    """What a living process has handed over and could not mark yet is cancelled."""
+    """What a living process has handed over and could not mark yet is cancelled.
+
+    Two things keep it from that, so both are taken away; and the sweeper looks often, to be there before the mark.
+    """
     Journals.standing = lambda _self: set()
+    sweeper.RECONNECTED_S, sweeper.SWEEP_EVERY_S = 0.0, 0.05
 
 
 def key_in_its_own_transaction():
@@ -105,12 +109,12 @@ def key_in_its_own_transaction():
         append(self, replace(book, outcomes=[]))
 
     @contextmanager
-    def in_two(self):
+    def in_two(self, **how):
         later.clear()
-        with write(self) as session:
+        with write(self, **how) as session:
             yield session
         if later and threading.current_thread().name == "writes":
-            with write(self) as session:
+            with write(self, **how) as session:
                 append(session, Book(outcomes=list(later)))
 
     SqliteStore.write, sqlite._SqliteSession.append = in_two, without_keys
@@ -122,9 +126,9 @@ def blind_resettle():
     lost = threading.local()
 
     @contextmanager
-    def watched(self):
+    def watched(self, **how):
         try:
-            with write(self) as session:
+            with write(self, **how) as session:
                 yield session
         except StoreLostError:
             lost.now = True
