@@ -1,4 +1,4 @@
-"""The figures that issue 3 asks for: what is divided by what, and the bar. The only home of both.
+"""The figures: what is divided by what, and the bar. The only home of both.
 
 A figure is the median of the ratios of alternating pairs: two runs beside each other in time share the weather of a
 shared machine, and most of it goes out in the division.
@@ -37,16 +37,19 @@ POSTGRES_ALONE = Run("postgresql", "redeem", 1)
 POSTGRES_BIG = Run("postgresql-big", "redeem")
 POSTGRES_ECHO = Run("postgresql", "echo")
 POSTGRES_INQUIRE = Run("postgresql", "inquire")
+POSTGRES_UNDELIVERED = Run("postgresql-undelivered", "redeem")
 SQLITE = Run("sqlite", "redeem")
 SQLITE_ALONE = Run("sqlite", "redeem", 1)
 SQLITE_BIG = Run("sqlite-big", "redeem")
 SQLITE_ECHO = Run("sqlite", "echo")
 SQLITE_INQUIRE = Run("sqlite", "inquire")
+SQLITE_UNDELIVERED = Run("sqlite-undelivered", "redeem")
 PLAIN = Run("plain", "redeem")
 BARE = Run("bare", "echo")
 
 ORDER = (
-    *(SQLITE_BIG, SQLITE, POSTGRES_WORKERS, PGBENCH, POSTGRES, POSTGRES_BIG, PLAIN),
+    *(SQLITE_BIG, SQLITE_UNDELIVERED, SQLITE, POSTGRES_WORKERS, PGBENCH),
+    *(POSTGRES, POSTGRES_UNDELIVERED, POSTGRES_BIG, PLAIN),
     *(POSTGRES_INQUIRE, SQLITE_INQUIRE, SQLITE_ECHO, BARE, POSTGRES_ECHO),
     *(POSTGRES_ALONE, PGBENCH_ALONE, SQLITE_ALONE),
 )
@@ -116,6 +119,16 @@ RATIOS = (
     Ratio("inquire", "inquiries/s ÷ redemptions/s, PostgreSQL", POSTGRES_INQUIRE, POSTGRES, Bar(1.2)),
     Ratio("inquire-sqlite", "inquiries/s ÷ redemptions/s, SQLite", SQLITE_INQUIRE, SQLITE, None),
     Ratio("redeem-echo-sqlite", "redemptions/s ÷ echoes/s, SQLite", SQLITE, SQLITE_ECHO, None),
+    Ratio(
+        "delivery",
+        "redemptions/s on PostgreSQL ÷ the same without delivery",
+        POSTGRES,
+        POSTGRES_UNDELIVERED,
+        Bar(0.85),
+    ),
+    Ratio(
+        "delivery-sqlite", "redemptions/s on SQLite ÷ the same without delivery", SQLITE, SQLITE_UNDELIVERED, Bar(0.85)
+    ),
     Ratio(
         "big",
         "redemptions/s with 1 million members and 3 million transfers ÷ with 100 thousand, PostgreSQL",

@@ -38,6 +38,8 @@ RESULTS = Path(__file__).parent / "results"
 QUICK_SECONDS = 2
 REDEMPTIONS_FULL = 1_000_000
 MEMORY_RUN_SECONDS = 30
+MEMORY_OF = ("sqlite", "postgresql")
+"""The systems whose memory is judged; the others are variants of them."""
 DISK_PATIENCE_S = 300
 """How long a disk may take to become as fast as before, after the big ledgers were written."""
 WIDTH_OF_FILE = 140
@@ -196,11 +198,7 @@ class Bench:
 
     def _redeem_a_million(self) -> None:
         for system, server in self.systems.amcash().items():
-            while (
-                not system.endswith(("-big", "-workers"))
-                and server.redeemed < REDEMPTIONS_FULL
-                and system not in self.systems.broken
-            ):
+            while system in MEMORY_OF and server.redeemed < REDEMPTIONS_FULL and system not in self.systems.broken:
                 if self.systems.measure(Run(system, "redeem"), MEMORY_RUN_SECONDS) is not None:
                     self._tell(f"{system}: {server.redeemed:,} redemptions, {server.rss_mb:.0f} MB")
 
@@ -210,7 +208,7 @@ class Bench:
         rows = []
         for system, server in self.systems.amcash().items():
             samples = server.memory
-            if system.endswith(("-big", "-workers")) or not samples.seen:
+            if system not in MEMORY_OF or not samples.seen:
                 continue
             title = f"resident memory after {server.redeemed:,} redemptions, {system}"
             judged = server.redeemed >= REDEMPTIONS_FULL

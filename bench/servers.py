@@ -77,9 +77,12 @@ def add_client(database: str) -> None:
 
 
 @contextmanager
-def serving_amcash(database: str, folder: Path, count: int, workers: int = 1) -> Iterator[Server]:
+def serving_amcash(
+    database: str, folder: Path, count: int, *, workers: int = 1, delivery: bool = True
+) -> Iterator[Server]:
     """Serve the ledger at `database`, in so many processes."""
-    words = [sys.executable, "-m", "amcash", "serve", "--port", "0", "--database", database]
+    program = ["-m", "amcash"] if delivery else [HERE / "undelivered.py"]
+    words: list[str | Path] = [sys.executable, *program, "serve", "--port", "0", "--database", database]
     words += ["--workers", str(workers)] if workers > 1 else []
     rotated = amcash("client", "rotate", members.CLIENT, "--json", "--database", database)
     with _started(words, folder) as (process, log):

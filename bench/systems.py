@@ -125,7 +125,10 @@ class Systems:
         servers.fill(database, self._folder, MEMBERS)
         self.settle_down(database)
         workers = WORKERS if system.endswith("-workers") else 1
-        return self._stack.enter_context(servers.serving_amcash(database, self._folder, MEMBERS, workers))
+        delivery = not system.endswith("-undelivered")
+        return self._stack.enter_context(
+            servers.serving_amcash(database, self._folder, MEMBERS, workers=workers, delivery=delivery)
+        )
 
     def _measure_pgbench(self, connections: int, seconds: int) -> Measurement:
         if not self._prepared:
