@@ -11,7 +11,11 @@ COMMITTED = b"COMMIT\x00"
 
 
 class Wire:
-    """Passes bytes both ways; `cut_the_next_commits` of its answers never arrive, and the connection ends instead."""
+    """Passes bytes both ways; `cut_the_next_commits` of its answers never arrive, and the connection ends instead.
+
+    With `away_behind_a_commit` the next COMMIT's answer arrives, and then the server is away: every connection ends,
+    and none is made while `refusing`.
+    """
 
     def __init__(self, url):
         parts = conninfo_to_dict(url)
@@ -21,6 +25,7 @@ class Wire:
         who = parts["user"] + (f":{parts['password']}" if "password" in parts else "")
         self.url = f"postgresql://{who}@127.0.0.1:{port}/{parts['dbname']}"
         self.cut_the_next_commits = 0
+        self.away_behind_a_commit = False
         self.refusing = False
         self.cuts = 0
         self._open = set()
@@ -35,6 +40,9 @@ class Wire:
                     continue
                 far = socket.create_connection(self._server)
                 self._open |= {near, far}
+                if self.refusing:  # since a moment ago
+                    self._end(near, far)
+                    continue
                 threading.Thread(target=self._pass, args=(near, far, False), daemon=True).start()
                 threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
 
@@ -46,6 +54,10 @@ class Wire:
                     self.cuts += 1
                     break
                 target.sendall(data)
+                if answers and COMMITTED in data and self.away_behind_a_commit:
+                    self.away_behind_a_commit, self.refusing = False, True
+                    self.cut()
+                    break
         self._end(source, target)
 
     def _end(self, *sockets):

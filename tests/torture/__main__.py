@@ -75,7 +75,7 @@ PLANTED = (  # bug, programme, its arguments: about the least that finds it ever
     ("journal_not_read", programmes.kills, ("sqlite", 8)),
     ("journal_not_written", programmes.kills, ("sqlite", 8)),
     ("sweeper_asleep", programmes.cuts, ("sqlite", 100)),
-    ("sweeper_takes_what_is_not_marked", programmes.kills, ("postgres", 60)),
+    ("sweeper_takes_what_is_not_marked", programmes.commit_cuts, (160,)),
     ("key_in_its_own_transaction", programmes.kills, ("sqlite", 12)),
     ("blind_resettle", programmes.commit_cuts, (20,)),
     ("stale_inquiries", programmes.history, ("sqlite", 2_000)),

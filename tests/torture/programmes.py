@@ -33,6 +33,10 @@ WIDE_CAP = "1000000.00"
 OPERATIONS_A_ROUND = 30_000
 COPIES = 5
 """Of each request in the programme of duplicates."""
+OUTAGE_EVERY = 8
+"""So many cuts inside a COMMIT for each outage right behind one."""
+QUIET_S = 0.5
+"""Behind it."""
 
 
 class Skipped(Exception):  # noqa: N818 -- nothing failed
@@ -113,6 +117,8 @@ class Place:
     tills: list[Till] = field(default_factory=list)
     away: list[tuple[float, float]] = field(default_factory=list)
     ended: bool = False
+    customers: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set, tills under load begin nothing new."""
     given_up: int = 0
     """How often the service ended by itself, and was started again."""
 
@@ -128,6 +134,7 @@ class Place:
         """Have tills work inside; behind it all have settled what they had begun."""
         numbers = list(self.service.collectors)
         self.ended = False
+        self.customers.set()
         tasks = [
             asyncio.create_task(
                 work(
@@ -137,6 +144,7 @@ class Place:
                     lambda: not self.ended,
                     grace_s=self.service.grace_s,
                     gives_up=gives_up,
+                    customers=self.customers,
                 )
             )
             for _ in range(tills)
@@ -401,7 +409,10 @@ PATIENCES = [Patience.GIVES_UP] * 5 + [Patience.INSISTS] * 4 + [Patience.LATE]
 
 
 async def commit_cuts(house, count, seed, planted=None):
-    """Cut the wire between service and PostgreSQL when a COMMIT has arrived and before its answer gets back."""
+    """Cut the wire between service and PostgreSQL when a COMMIT has arrived and before its answer gets back.
+
+    Now and then right behind the answer, and then the database is away: what is handed over now cannot be marked.
+    """
     wires = []
 
     def wired(url):
@@ -416,9 +427,7 @@ async def commit_cuts(house, count, seed, planted=None):
                 for number in range(count):
                     before = wire.cuts
                     wire.cut_the_next_commits = 1
-                    deadline = time.monotonic() + BACK_MAX_S
-                    while wire.cuts == before and time.monotonic() < deadline:  # noqa: ASYNC110 -- threads count them
-                        await asyncio.sleep(0.001)
+                    await _until(lambda before=before: wire.cuts > before)
                     if number % 4 == 0:  # the service cannot ask at once what became of it: its tills must
                         wire.refusing = True
                         wire.cut()
@@ -426,13 +435,39 @@ async def commit_cuts(house, count, seed, planted=None):
                         await asyncio.sleep(here.chance.uniform(0.0, 0.4))
                         wire.refusing = False
                         await here.back(moment)
+                    if number % OUTAGE_EVERY == 0:
+                        await _outage(here, wire)
             result.notes.append(f"{await here.ask_all_again():,} asked again")
             result.verdict = await here.judged()
             result.notes.append(f"{wire.cuts:,} answers of a COMMIT swallowed")
+            result.notes.append(f"{-(-count // OUTAGE_EVERY)} outages behind one, longer than a grace")
     finally:
         for wire in wires:
             wire.close()
     return result
+
+
+async def _until(holds):
+    deadline = time.monotonic() + BACK_MAX_S
+    while not holds():
+        assert time.monotonic() < deadline, f"nothing was committed for {BACK_MAX_S} s"
+        await asyncio.sleep(0.001)
+
+
+async def _outage(here, wire):
+    """Take the database away behind an approval's COMMIT until its delivery is long expired.
+
+    No customer comes meanwhile, nor just behind it: what was handed over has no commit that its mark could ride on.
+    """
+    wire.away_behind_a_commit = True
+    await _until(lambda: wire.refusing)
+    moment = time.monotonic()
+    here.customers.clear()
+    await asyncio.sleep(here.service.grace_s + here.chance.uniform(0.1, 0.5))
+    wire.refusing = False
+    await asyncio.sleep(QUIET_S)
+    here.customers.set()
+    await here.back(time.monotonic(), since=moment)
 
 
 async def duplicates(house, count, seed, planted=None):
