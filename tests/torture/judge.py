@@ -104,7 +104,6 @@ def judge(service, journal, *, away=()):
         journal: of the tills.
         away: (from, until) of each time in which the service could not cancel, in seconds of the monotonic clock.
     """
-    away = _joined(away)
     verdict = Verdict(operations=len(journal.operations))
     rows = transfers(service.database)
     by_trace = {operation.trace: operation for operation in journal.operations}
@@ -205,17 +204,6 @@ def _reversal(verdict, operation, closed):
             row = closed.get((operation.collector, body["txnConfirmationNumber"]))
             if row is None or row.kind != "reversal" or row.trace != operation.trace:
                 verdict.add(LOST, f"{operation.trace} was told of a reversal that is not in the ledger")
-
-
-def _joined(away):
-    """Return the absences; of those that follow closely one for all: each return gives the service its 5 s anew."""
-    joined = []
-    for since, until in sorted(away):
-        if joined and since - joined[-1][1] <= CANCELLED_WITHIN_S:
-            joined[-1] = joined[-1][0], max(until, joined[-1][1])
-        else:
-            joined.append((since, until))
-    return joined
 
 
 def _cancelled_in_time(verdict, service, operation, made, closed, away):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from torture import judge, programmes
+from torture import programmes
 from torture.programmes import House, Skipped
 
 SEED = 20_260_716
@@ -26,10 +26,6 @@ def attacked(house, programme, *words, planted=None, **named):
 def assert_found_nothing(result):
     assert not result.verdict.sentences, result.line()
     assert result.ok
-
-
-def test_the_judge_takes_absences_for_one_only_where_the_next_begins_within_the_5_s():
-    assert judge._joined([(10, 12), (0, 1), (6, 7), (18, 19), (6.5, 6.8)]) == [(0, 12), (18, 19)]
 
 
 @pytest.mark.parametrize(("kind", "count"), [("sqlite", 3), ("postgres", 5)])

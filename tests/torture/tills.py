@@ -241,14 +241,13 @@ def patience_of(chance, gives_up=0.2, late=0.05):
     return Patience.LATE if lot < gives_up + late else Patience.INSISTS
 
 
-async def work(till, collectors, chance, running, *, grace_s, gives_up=0.2, plan=lambda: None, customers=None):
+async def work(till, collectors, chance, running, *, customers, grace_s, gives_up=0.2, plan=lambda: None):
     """Let a till work until `running` says no; then it settles what it has begun.
 
-    Without `customers`, an event, it begins nothing new.
+    While `customers`, an event, is not set, it begins nothing new.
     """
     while running():
-        if customers is not None:
-            await customers.wait()
+        await customers.wait()
         operation = till.next_operation(chance.choice(collectors()), patience_of(chance, gives_up))
         answer = await till.settle(operation, plan(), late_s=grace_s + chance.uniform(0.0, 3.0))
         till.note(operation, answer)
