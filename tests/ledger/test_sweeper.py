@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from concurrent.futures import Future
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,7 @@ from amcash.ledger.sweeper import Sweeper
 from ledger.examples import ANNA, NOW, REGISTER, balances, count, enrol, redeem, settle
 from ledger.store_contract import GRACE, open_rows
 
+GRACE_S = int(GRACE.total_seconds())
 RETENTION = dt.timedelta(hours=72)
 NUMBERS = [f"{n:016}" for n in range(1, 9)]
 
@@ -172,19 +174,77 @@ def test_a_cancellation_that_the_sweeper_no_longer_waits_for_is_told_of_all_the_
     assert told == [1]
 
 
-def test_after_the_database_was_away_the_marks_of_others_come_before_cancellations(store, make, clock, monkeypatch):
+class Weather:
+    """Seconds go by, on the clock and the ticks alike, and the database is there or away."""
+
+    def __init__(self, store, make, clock, monkeypatch):
+        self.clock, self.away, self.there_s, read = clock, False, 0, store.read
+
+        def perhaps():
+            if self.away:
+                raise StoreLostError("away")
+            return read()
+
+        monkeypatch.setattr(store, "read", perhaps)
+        self.sweeper = make()
+
+    def go_on(self, seconds, *, away=False):
+        """Sweep each second; return how many were cancelled."""
+        gone, self.away = 0, away
+        for _ in range(seconds):
+            self.clock.now += dt.timedelta(seconds=1)
+            self.there_s += not away
+            with suppress(StoreLostError):
+                gone += self.sweeper.sweep()
+        return gone
+
+
+@pytest.fixture
+def weather(store, make, clock, monkeypatch):
+    return Weather(store, make, clock, monkeypatch)
+
+
+def test_after_the_database_was_away_the_marks_of_others_come_before_cancellations(store, weather):
     """Another machine's journal cannot be read here, and its marks waited for the database, too."""
     approved(store, NUMBERS[0])
+    weather.go_on(2 * GRACE_S, away=True)
+    assert weather.go_on(int(sweeping.MARKABLE_S) - 1) == 0
+    assert weather.go_on(2) == 1
+
+
+def test_an_absence_that_left_the_others_time_enough_to_mark_puts_nothing_off(store, weather):
+    approved(store, NUMBERS[0])
+    weather.go_on(int(sweeping.MARKABLE_S))
+    weather.go_on(GRACE_S, away=True)
+    assert weather.go_on(1) == 1
+
+
+@pytest.mark.parametrize("there", [1, 2, 4])
+@pytest.mark.parametrize("away", [1, 2, 7])
+@pytest.mark.parametrize("first", ["there", "away"])
+def test_a_database_that_comes_and_goes_puts_cancellations_off_by_its_absences_alone(
+    store, weather, there, away, first
+):
+    """R-DLV-5: within the grace and 5 s in which it was there, however often it goes."""
+    approved(store, NUMBERS[0])
+    gone = weather.go_on(GRACE_S - 4, away=True) if first == "away" else 0
+    while not gone:
+        gone = weather.go_on(there) or weather.go_on(away, away=True)
+        assert weather.there_s <= GRACE_S + 5
+    assert weather.clock.now >= NOW + GRACE
+
+
+def test_one_line_that_was_cut_is_no_absence(store, make, clock, monkeypatch):
+    approved(store, NUMBERS[0])
+    sweeper, read, cut = make(), store.read, [StoreLostError("cut")]
+
+    def once():
+        if cut:
+            raise cut.pop()
+        return read()
+
+    monkeypatch.setattr(store, "read", once)
     clock.now = NOW + GRACE
-    seconds = 0.0
-    sweeper = make(ticks=lambda: seconds + NOW.timestamp())
-    read = store.read
-    monkeypatch.setattr(store, "read", lambda: (_ for _ in ()).throw(StoreLostError("away")))
-    sweeper._try(sweeper.sweep)
-    monkeypatch.setattr(store, "read", read)
-    assert sweeper.sweep() == 0
-    clock.now += dt.timedelta(seconds=sweeping.RECONNECTED_S)
-    seconds = sweeping.RECONNECTED_S
     assert sweeper.sweep() == 1
 
 

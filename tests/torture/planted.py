@@ -96,7 +96,7 @@ def sweeper_takes_what_is_not_marked():
     Two things keep it from that, so both are taken away; and the sweeper looks often, to be there before the mark.
     """
     Journals.standing = lambda _self: set()
-    sweeper.RECONNECTED_S, sweeper.SWEEP_EVERY_S = 0.0, 0.05
+    sweeper.MARKABLE_S, sweeper.SWEEP_EVERY_S = 0.0, 0.05
 
 
 def key_in_its_own_transaction():

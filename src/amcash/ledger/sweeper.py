@@ -4,8 +4,10 @@ There is no leader: two sweepers at once find the same rows, and the lock of a r
 """
 
 import logging
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -33,15 +35,54 @@ CLOCK_JUMP_S: Final = 1.0
 CANCEL_WAIT_S: Final = 10.0
 STOP_S: Final = CANCEL_WAIT_S
 """How long the end of a round is waited for."""
-RECONNECTED_S: Final = 3.0
-"""So long after the database was away nothing is cancelled: other machines' marks of what they handed over come first.
-Within the 5 s beyond the grace (R-DLV-5)."""
+MARKABLE_S: Final = 3.0
+"""So long in all the database must have been there since an approval, or for its grace, where that is shorter, before
+it is cancelled: the marks of other machines wait for it, too. Counted from the approval on: absences cannot add up."""
+LOOK_AGAIN_S: Final = 0.25
+"""Between rounds while the database is away: what ends late by our own sleep would not be counted."""
 PURGE_PIECES_MAX: Final = 20
 """Pieces of a purge in one round, each its own transaction."""
 PURGE_EVERY_S: Final = 600.0
 """From the end of one purge, the process's start or a jump of the clock to the begin of the next."""
+PRESENCES_MAX: Final = 64
+"""So many stretches of time in which the database was there are remembered."""
 
 _EXPIRED = "SELECT collector, confirmation FROM open_delivery WHERE open_until <= ? ORDER BY open_until LIMIT ?"
+
+
+class Presence:
+    """When the database was there of late, as this process saw it, in seconds that never jump.
+
+    Before the first look it counts as there: whoever begins late must not cancel late.
+    """
+
+    def __init__(self) -> None:
+        self._stretches = deque([(-math.inf, math.inf)], PRESENCES_MAX)
+
+    @property
+    def now(self) -> bool:
+        """Whether it was there at the last look."""
+        return self._stretches[-1][1] == math.inf
+
+    def seen(self, at: float) -> None:
+        """It was there."""
+        if not self.now:
+            self._stretches.append((at, math.inf))
+
+    def missed(self, at: float) -> None:
+        """It was not there in a look that began `at`; until then, as far as anybody knows, it was."""
+        if self.now:
+            begun, _ = self._stretches.pop()
+            self._stretches.append((begun, max(begun, at)))
+
+    def since(self, seconds: float, now: float) -> float:
+        """Return the latest moment since which it was there for so many seconds in all, or the oldest remembered."""
+        for begun, ended in reversed(self._stretches):
+            until = min(ended, now)
+            if until - begun >= seconds:
+                return until - seconds
+            seconds -= until - begun
+        return self._stretches[0][0]
 
 
 class Sweeper:
@@ -74,7 +115,8 @@ class Sweeper:
         self._hand_in = hand_in
         self._journals = journals
         self._clock = clock
-        self._grace_s = grace.total_seconds()
+        self._grace = grace
+        self._presence = Presence()
         self._ticks = ticks
         self._clock_ahead_s = self._ahead_s()
         self._steady_from_s = 0.0
@@ -100,12 +142,22 @@ class Sweeper:
         Raises:
             StoreError: the ledger could not be read, or did not take a mark.
         """
+        began = self._ticks()
+        try:
+            return self._round()
+        except StoreLostError as error:
+            if self._presence.now:
+                log.warning("the sweeper has lost the database; it tries again", extra={"why": str(error)})
+            self._presence.missed(began)
+            raise
+
+    def _round(self) -> int:
         self._journals.take_in(self._store)
         steady = self._clock_is_steady()
         gone = passed_over = 0
         while not self._stopped.is_set():  # until no more are found: a backlog is not left to the next second
             limit = CANCEL_COMMANDS_MAX + passed_over
-            expired = self._expired(limit)  # even where nothing may be cancelled: it shows whether the database is away
+            expired = self._look(limit)  # even where nothing may be cancelled: it shows whether the database is away
             if not expired or not steady:
                 break
             # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
@@ -117,10 +169,26 @@ class Sweeper:
                 break
         return gone
 
+    def _look(self, limit: int) -> list[OneRedemption]:
+        try:
+            expired = self._expired(limit)
+        except StoreLostError:  # often the database is there, and only this line was cut
+            expired = self._expired(limit)
+        if not self._presence.now:
+            log.info("the sweeper has found the database again")
+        self._presence.seen(self._ticks())
+        return expired
+
     def _expired(self, limit: int) -> list[OneRedemption]:
+        """Find what was opened a grace ago, and long enough before now for every machine to have marked it."""
         with self._store.read() as session:
-            now = microseconds(self._clock())
-            return [(number, confirmation) for number, confirmation in session.run(_EXPIRED, now, limit)]
+            now, ticks = self._clock(), self._ticks()
+            markable_s = min(MARKABLE_S, self._grace.total_seconds())
+            opened_by = now - timedelta(seconds=ticks - self._presence.since(markable_s, ticks))
+            until = min(now, opened_by + self._grace)
+            return [
+                (number, confirmation) for number, confirmation in session.run(_EXPIRED, microseconds(until), limit)
+            ]
 
     def _cancel(self, expired: list[OneRedemption]) -> int:
         """Have them cancelled; return how many were: a claim, a mark or another sweeper may have been first."""
@@ -142,7 +210,7 @@ class Sweeper:
         ahead_s = self._ahead_s()
         if abs(ahead_s - self._clock_ahead_s) > CLOCK_JUMP_S:
             log.warning("the clock has jumped", extra={"seconds": round(ahead_s - self._clock_ahead_s, 3)})
-            self._steady_from_s = self._ticks() + self._grace_s
+            self._steady_from_s = self._ticks() + self._grace.total_seconds()
             self._purge_rests, self._purge_place = 0.0, None
         self._clock_ahead_s = ahead_s
         return self._ticks() >= self._steady_from_s
@@ -188,9 +256,10 @@ class Sweeper:
 
     def _run(self) -> None:
         self._try(self.sweep)
-        while not self._stopped.wait(SWEEP_EVERY_S):
+        while not self._stopped.wait(SWEEP_EVERY_S if self._presence.now else LOOK_AGAIN_S):
             self._try(self.sweep)
-            self._try(self._purge_in_turn)
+            if self._presence.now:
+                self._try(self._purge_in_turn)
 
     def _purge_in_turn(self) -> None:
         """Purge, after a rest, and never by a clock that has just been set: what it deletes is needed again."""
@@ -206,9 +275,8 @@ class Sweeper:
             work()
         except StoreBusyError:
             log.info("the sweeper waits: the ledger is busy")
-        except StoreLostError as error:
-            self._steady_from_s = max(self._steady_from_s, self._ticks() + RECONNECTED_S)
-            log.warning("the sweeper could not work; it tries again", extra={"why": str(error)})
+        except StoreLostError:
+            log.debug("the sweeper is without the database")
         except (StoreError, QueueFullError, FutureTimeoutError) as error:
             log.warning("the sweeper could not work; it tries again", extra={"why": str(error) or type(error).__name__})
         except Exception:
