@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import pytest
 
@@ -138,6 +139,24 @@ def test_a_torn_last_line_and_other_rubbish_are_no_lines(folder, store):
     assert [path.name for path in folder.iterdir()] == ["a stranger's file"]
 
 
+def test_what_stands_among_a_few_takes_no_memory_for_the_others(folder):
+    journal, withdrawn = Journal(folder), (ANNA, NUMBERS[1])
+    for number in range(100, 20_000):
+        journal.append(ANNA, f"{number:016}")
+    for one in (ONE, withdrawn):
+        journal.append(*one)
+    journal.withdraw(*withdrawn)
+    tracemalloc.start()
+    try:
+        found = Journals(folder, journal).standing({ONE, withdrawn, (ANNA, NUMBERS[2])})
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    journal.close()
+    assert found == {ONE}
+    assert peak_bytes < 100_000
+
+
 def test_of_two_hand_overs_of_one_answer_one_that_failed_does_not_undo_the_other(folder):
     journal = Journal(folder)
     journal.append(*ONE)
@@ -266,7 +285,7 @@ def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one(folder, sto
     with pytest.raises(JournalError, match="Too many open files"):
         Journals(folder).take_in(store)
     monkeypatch.undo()
-    monkeypatch.setattr(handover.Path, "read_bytes", exhausted)
+    monkeypatch.setattr(handover.Path, "open", exhausted)
     with pytest.raises(JournalError, match="Too many open files"):
         Journals(folder).standing()
     monkeypatch.undo()

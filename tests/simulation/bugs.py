@@ -386,7 +386,7 @@ def the_journals_of_the_dead_are_thrown_away():
 
 @bug
 def withdrawn_lines_count():
-    def wrong(path):
+    def wrong(path, _among=None):
         try:
             lines = path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
@@ -398,4 +398,4 @@ def withdrawn_lines_count():
 
 @bug
 def what_the_living_have_journalled_is_cancelled():
-    yield Journals, "standing", lambda _self: set()
+    yield Journals, "standing", lambda _self, _among: set()

@@ -77,7 +77,7 @@ def mark_before_hand_over():
 
 def journal_not_read():
     """A journal of a dead process is deleted and not looked at."""
-    handover._standing = lambda _path: set()
+    handover._standing = lambda *_: set()
 
 
 def journal_not_written():
@@ -95,7 +95,7 @@ def sweeper_takes_what_is_not_marked():
 
     Two things keep it from that, so both are taken away; and the sweeper looks often, to be there before the mark.
     """
-    Journals.standing = lambda _self: set()
+    Journals.standing = lambda *_: set()
     sweeper.MARKABLE_S, sweeper.SWEEP_EVERY_S = 0.0, 0.05
 
 

@@ -12,7 +12,7 @@ import re
 import threading
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ MARKS_A_TRANSACTION_MAX: Final = 1_000
 SEGMENT_BYTES_MAX: Final = 1 << 20
 """A journal goes on in a new file then; one whose marks are all committed is deleted."""
 _SUFFIX: Final = ".journal"
-_LINE: Final = re.compile(rb"([+-])([0-9]{1,19}) ([0-9]{16})")
+_LINE: Final = re.compile(rb"([+-])([0-9]{1,19}) ([0-9]{16})\n")
 
 
 def _nothing(_marks: Sequence[OneRedemption]) -> None:
@@ -60,17 +60,29 @@ class Marks:
         """Take one mark."""
         self._waiting.append((collector, confirmation))
 
+    def add_all(self, marks: Sequence[OneRedemption]) -> None:
+        """Take several."""
+        self._waiting.extend(marks)
+
+    def take(self) -> list[OneRedemption]:
+        """Return marks that wait, as many as a transaction may carry; they are the caller's to deliver."""
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MARKS_A_TRANSACTION_MAX))]
+
+    def committed(self, marks: Sequence[OneRedemption]) -> None:
+        """Tell that they have arrived in the ledger."""
+        if marks:
+            self._on_committed(marks)
+
     @contextmanager
     def riding(self) -> Iterator[list[OneRedemption]]:
         """Lend the marks that wait to the transaction that is made inside; where it fails, they wait again."""
-        marks = [self._waiting.popleft() for _ in range(min(len(self._waiting), MARKS_A_TRANSACTION_MAX))]
+        marks = self.take()
         try:
             yield marks
         except BaseException:
             self._waiting.extendleft(reversed(marks))
             raise
-        if marks:
-            self._on_committed(marks)
+        self.committed(marks)
 
 
 @dataclass(slots=True)
@@ -267,8 +279,11 @@ class Journals:
                 os.close(descriptor)
         return taken
 
-    def standing(self) -> set[OneRedemption]:
+    def standing(self, among: Collection[OneRedemption] | None = None) -> set[OneRedemption]:
         """Return what was handed over by any process, living ones too: none of it may be cancelled.
+
+        Args:
+            among: asks for these alone, which takes no more memory the more there is in the journals; None for all.
 
         Raises:
             StoreError: a journal could not be read, so that nobody knows.
@@ -277,7 +292,7 @@ class Journals:
             self._own.catch_up()
         found: set[OneRedemption] = set()
         for path in self._paths():
-            found |= _standing(path)
+            found |= _standing(path, among)
         return found
 
     def _paths(self) -> list[Path]:
@@ -298,18 +313,19 @@ def _legible() -> Iterator[None]:
         raise JournalError(f"the journals of hand-overs cannot be read: {error.strerror}: {place}") from error
 
 
-def _standing(path: Path) -> set[OneRedemption]:
-    """Return what stands in a journal and was not withdrawn; a torn line is none."""
+def _standing(path: Path, among: Collection[OneRedemption] | None = None) -> set[OneRedemption]:
+    """Return what stands in a journal, or of that what is `among`, and was not withdrawn; a torn line is none."""
+    counts: Counter[OneRedemption] = Counter()
     try:
-        with _legible():
-            content = path.read_bytes()
+        with _legible(), path.open("rb") as lines:
+            for line in lines:
+                match = _LINE.fullmatch(line)
+                if match is None:
+                    continue
+                sign, collector, confirmation = match.groups()
+                one = CollectorNumber(collector.decode()), ConfirmationNumber(confirmation.decode())
+                if among is None or one in among:
+                    counts[one] += 1 if sign == b"+" else -1
     except FileNotFoundError:
         return set()
-    counts: Counter[OneRedemption] = Counter()
-    for line in content.split(b"\n")[:-1]:
-        match = _LINE.fullmatch(line)
-        if match is not None:
-            sign, collector, confirmation = match.groups()
-            one = CollectorNumber(collector.decode()), ConfirmationNumber(confirmation.decode())
-            counts[one] += 1 if sign == b"+" else -1
     return {one for one, count in counts.items() if count > 0}

@@ -310,9 +310,9 @@ class _PostgresSession:
         if needs.collectors:
             ask(READ_COLLECTORS if reading else LOCK_COLLECTORS, (_texts(sorted(needs.collectors)),), _take_collectors)
         if needs.keys:
-            ask(READ_OUTCOMES, [_texts(column) for column in zip(*needs.keys, strict=True)], _take_outcomes)
+            ask(READ_OUTCOMES, [_texts(column) for column in zip(*list(needs.keys), strict=True)], _take_outcomes)
         if needs.redemptions:
-            pairs = zip(*needs.redemptions, strict=True)
+            pairs = zip(*list(needs.redemptions), strict=True)
             ask(READ_REDEMPTIONS, [_texts(column) for column in pairs], _take_redemptions)
         if needs.deliveries:
             pairs = zip(*sorted(needs.deliveries), strict=True)
@@ -448,6 +448,8 @@ class _PostgresSession:
 # --- values to arrays ----------------------------------------------------------------------------------------------
 
 _encoded = msgspec.json.Encoder().encode
+# Where columns are made by zip(*rows), `rows` is a list. Of a set or a generator Python grows the tuple of arguments,
+# then cuts it: it goes to the free list of a length that it was not taken from, and these fill up, 2,000 a length.
 
 
 def _array(column: Sequence[object]) -> bytes:
@@ -531,7 +533,7 @@ def _transfer_columns(entries: Sequence[Entry]) -> list[bytes]:
 def _outcome_columns(items: Sequence[Recorded]) -> list[bytes]:
     outcomes = [item.outcome for item in items]
     return [
-        *(_texts(column) for column in zip(*(item.key for item in items), strict=True)),
+        *(_texts(column) for column in zip(*[item.key for item in items], strict=True)),
         _array([item.attempt for item in items]),
         _byteas([item.digest for item in items]),
         _array([microseconds(outcome.at) for outcome in outcomes]),

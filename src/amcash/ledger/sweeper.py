@@ -161,7 +161,7 @@ class Sweeper:
             if not expired or not steady:
                 break
             # What a living process has handed over and not marked yet is not ours to cancel, however long it takes.
-            handed_over = self._journals.standing()
+            handed_over = self._journals.standing(set(expired))
             ours = [one for one in expired if one not in handed_over]
             gone += self._cancel(ours)
             passed_over = len(expired) - len(ours)
