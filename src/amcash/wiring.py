@@ -1,14 +1,17 @@
 """The only place where the parts meet, and the only one that names a database."""
 
 import hashlib
+import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -23,15 +26,19 @@ from amcash.edge.turns import Board
 from amcash.edge.workers import Workers, WorkersError
 from amcash.ledger import migrations
 from amcash.ledger import register as registers
+from amcash.ledger import writer as writing
 from amcash.ledger.handover import Journal, Journals, Marks
 from amcash.ledger.lane import Lane
 from amcash.ledger.population import Described
-from amcash.ledger.settle import Settler
+from amcash.ledger.settle import Job, Settled, Settler
 from amcash.ledger.sqlite import ServerLock, SqliteStore, may_be_written
-from amcash.ledger.store import Store, StoreUnusableError
+from amcash.ledger.store import Store, StoreLostError, StoreUnusableError
 from amcash.ledger.sweeper import Sweeper
-from amcash.service import CommandLane, Service
+from amcash.ledger.writer import Line, Told, WriterLane
+from amcash.service import Service
 from amcash.settings import Settings
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from amcash.sandbox.restoring import Restorer
@@ -183,8 +190,8 @@ class _Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lanes:
-    writes: CommandLane
-    reads: CommandLane
+    writes: "Lane[Job, Settled] | WriterLane"
+    reads: "Lane[Job, Settled]"
 
 
 def serve(
@@ -209,17 +216,21 @@ def serve(
     """
     in_file = not is_postgres(settings.database)
     if settings.workers > 1 and in_file:
-        raise StoreUnusableError("an SQLite ledger has one writer, so one process: --workers above 1 is refused")
+        raise StoreUnusableError("an SQLite ledger has one writer, so one server: --workers above 1 is refused")
     with ExitStack() as stack:
+        lock = None
         with open_ledger(settings.database, create=True, unsafe_durability=settings.unsafe_durability) as store:
             if in_file:
-                stack.callback(ServerLock(sqlite_path(settings.database)).release)
+                lock = ServerLock(sqlite_path(settings.database))
+                stack.callback(lock.release)
             prepare(store)
             register = _first_register(store, sandbox=settings.sandbox)
+        writer = None if lock is None else stack.enter_context(_writer(settings, register, lock))
         listener = server.listen(settings.host, settings.port)
         address = settings.listening_at(listener.getsockname()[1])
         if settings.workers == 1:
-            _serve(settings, register, listener, lambda: announce(address), described=described)
+            ready = partial(announce, address)
+            _serve(_Place(settings, register, listener, ready, writer=writer, described=described))
         else:
             _serve_in_processes(settings, register, listener, lambda: announce(address))
 
@@ -244,6 +255,21 @@ class _Siblings:
     seat: server.Seat
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a process that serves is given."""
+
+    settings: Settings
+    register: Register
+    listener: socket.socket
+    on_ready: Callable[[], None]
+    siblings: _Siblings | None = None
+    writer: Line | None = None
+    """To the process that writes, where the ledger has one writer; else each process writes itself."""
+    described: Described | None = None
+    """The programme file, to which a sandbox goes back."""
+
+
 def _serve_in_processes(
     settings: Settings, register: Register, listener: socket.socket, on_ready: Callable[[], None]
 ) -> None:
@@ -259,7 +285,8 @@ def _serve_in_processes(
         board = Board(settings.workers)
 
         def work(place: int, ready: Callable[[], None]) -> None:
-            _serve(settings, register, listener, ready, _Siblings(Shared(folder, place), (board, place)))
+            siblings = _Siblings(Shared(folder, place), (board, place))
+            _serve(_Place(settings, register, listener, ready, siblings))
             if os.getppid() != parent:  # it was killed, so nobody else is left to remove its folder
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -276,32 +303,20 @@ def _serve_in_processes(
         ).run(listener)
 
 
-def _serve(
-    settings: Settings,
-    register: Register,
-    listener: socket.socket,
-    on_ready: Callable[[], None],
-    siblings: _Siblings | None = None,
-    described: Described | None = None,
-) -> None:
+def _serve(place: _Place) -> None:
     with ExitStack() as connections:  # closed when all has ended: SQLite then leaves its file whole, without a -wal
 
         def connected() -> Store:
-            return connections.enter_context(closing(_connect(settings)))
+            return connections.enter_context(closing(_connect(place.settings)))
 
-        _serve_with(connected, settings, register, listener, on_ready, siblings, described)
+        _serve_with(connected, place)
 
 
-def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
-    connected: Callable[[], Store],
-    settings: Settings,
-    register: Register,
-    listener: socket.socket,
-    on_ready: Callable[[], None],
-    siblings: _Siblings | None,
-    described: Described | None,
-) -> None:
-    watch = registers.Watch(connected(), register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000)
+def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
+    settings, siblings, writer = place.settings, place.siblings, place.writer
+    watch = registers.Watch(
+        connected(), place.register, sandbox=settings.sandbox, poll_s=settings.register_poll_ms / 1000
+    )
     plays = settings.sandbox and siblings is None  # clocks and faults are one process's: of several, each has its own
     watch.look()  # a process that takes another's place comes long after the register was first read
     metrics = Metrics(siblings.shared if siblings is not None else None)
@@ -310,8 +325,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     journals = Journals(folder, journal)
     journals.standing()  # refused now, and not in every round of the sweeper, where one cannot be read
     marks = Marks(on_committed=journal.committed)
-    gather_s = settings.batch_wait_us / 1_000_000 if siblings is not None else 0.0
-    lanes = _lanes(connected, settings, watch, metrics, marks, gather_s)
+    lanes = _lanes(connected, place, watch, metrics, marks)
     sweeper = Sweeper(
         connected(),
         lanes.writes.hand_in,
@@ -322,9 +336,9 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         retention=KEPT_FOR_EVER if plays else timedelta(hours=settings.outcome_retention_h),
         on_cancelled=metrics.cancellations.inc,
     )
-    port = listener.getsockname()[1]
+    port = place.listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
-    write = write_to_stdout if siblings is None else write_to_shared_stdout
+    write = write_to_stdout if siblings is None and writer is None else write_to_shared_stdout
     request_log = RequestLog(write if settings.log_requests else None)
     edge = Edge(
         service=Service(
@@ -350,7 +364,7 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         request_log=request_log,
         budget_s=settings.budget_ms / 1000,
     )
-    app, *beside = _sandbox(edge, connected(), watch, described) if plays else (make_app(edge),)
+    app, *beside = _sandbox(edge, connected(), watch, place.described) if plays else (make_app(edge),)
     # The sweeper stops first: it hands in to the lane that writes.
     parts: tuple[_Part, ...] = (sweeper, *beside, watch, lanes.writes, lanes.reads)
     for part in reversed(parts):
@@ -359,12 +373,12 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
     def listening() -> None:
         if siblings is not None:
             metrics.keep_noting_queues()
-        on_ready()
+        place.on_ready()
 
     try:
         server.run(
             app,
-            listener,
+            place.listener,
             on_ready=listening,
             tls_cert=Path(settings.tls_cert) if settings.tls_cert else None,
             tls_key=Path(settings.tls_key) if settings.tls_key else None,
@@ -377,6 +391,36 @@ def _serve_with(  # noqa: PLR0913, PLR0917 -- as above
         journal.close()
         request_log.flush()
         let_stdout_go()
+    if isinstance(lanes.writes, WriterLane) and lanes.writes.lost:
+        raise StoreLostError("the process that writes to the ledger ended, so the server did, too; start it again")
+
+
+@contextmanager
+def _writer(settings: Settings, register: Register, lock: ServerLock) -> Iterator[Line]:
+    """Have a process that writes to the ledger in a file, and give the line to it; at the end wait for its own."""
+
+    def write(line: Line) -> None:
+        lock.release()  # our copy: a server that is killed must not leave its lock with us
+        server.collect_rarely()
+        with closing(_connect(settings)) as store:
+            told = Told(register)
+            marks = Marks(on_committed=told.marked.extend)
+            settler = Settler(
+                store,
+                lambda: told.register,
+                utc_now,
+                told.commits_s.append,
+                grace=timedelta(seconds=settings.delivery_grace_s),
+                marks=marks,
+            )
+            writing.write(line, settler.settle, settler.flush, marks, told)
+
+    pid, line = writing.start(write)
+    try:
+        yield line
+    finally:
+        line.close()
+        os.waitpid(pid, 0)
 
 
 def _sandbox(
@@ -414,33 +458,26 @@ _FOLDER_DIGITS = 32
 
 
 def _lanes(
-    connected: Callable[[], Store],
-    settings: Settings,
-    watch: registers.Watch,
-    metrics: Metrics,
-    marks: Marks,
-    gather_s: float,
+    connected: Callable[[], Store], place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks
 ) -> _Lanes:
-    writer = Settler(
-        connected(),
-        watch,
-        utc_now,
-        metrics.commit.observe,
-        grace=timedelta(seconds=settings.delivery_grace_s),
-        marks=marks,
+    settings = place.settings
+    writes = (
+        _lane_in_thread(connected(), place, watch, metrics, marks)
+        if place.writer is None
+        else WriterLane(
+            place.writer,
+            watch,
+            marks,
+            batch_commands_max=settings.batch_commands_max,
+            queue_commands_max=settings.queue_commands_max,
+            budget_s=settings.budget_ms / 1000,
+            on_batch=metrics.batch.labels("writes").observe,
+            on_commit=metrics.commit.observe,
+            on_end=_end_with_the_writer,
+        )
     )
     reader = Settler(connected(), watch, utc_now)
-    writes: CommandLane = Lane(
-        "writes",
-        writer.settle,
-        batch_commands_max=settings.batch_commands_max,
-        queue_commands_max=settings.queue_commands_max,
-        budget_s=settings.budget_ms / 1000,
-        gather_s=gather_s,
-        on_batch=metrics.batch.labels("writes").observe,
-        when_idle=writer.flush,
-    )
-    reads: CommandLane = Lane(
+    reads: Lane[Job, Settled] = Lane(
         "reads",
         reader.consult,
         batch_commands_max=settings.batch_commands_max,
@@ -451,3 +488,33 @@ def _lanes(
     metrics.watch_queue("writes", lambda: writes.waiting)
     metrics.watch_queue("reads", lambda: reads.waiting)
     return _Lanes(writes, reads)
+
+
+def _lane_in_thread(
+    store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks
+) -> Lane[Job, Settled]:
+    """Return a lane that settles on a thread of this process: where the database does most of the work itself."""
+    settings = place.settings
+    settler = Settler(
+        store,
+        watch,
+        utc_now,
+        metrics.commit.observe,
+        grace=timedelta(seconds=settings.delivery_grace_s),
+        marks=marks,
+    )
+    return Lane(
+        "writes",
+        settler.settle,
+        batch_commands_max=settings.batch_commands_max,
+        queue_commands_max=settings.queue_commands_max,
+        budget_s=settings.budget_ms / 1000,
+        gather_s=0.0 if place.siblings is None else settings.batch_wait_us / 1_000_000,
+        on_batch=metrics.batch.labels("writes").observe,
+        when_idle=settler.flush,
+    )
+
+
+def _end_with_the_writer() -> None:
+    log.critical("the process that writes to the ledger has ended; the server ends, too")
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,8 +1,12 @@
 """Starting, stopping, and the trouble in between: a sentence and exit code 1, and nothing is damaged."""
 
 import json
+import os
 import shutil
+import signal
 import stat
+import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from api.serving import PROGRAMME, run_command, serving
@@ -140,3 +144,44 @@ def test_a_ledger_whose_server_was_told_to_end_is_whole_in_its_one_file(tmp_path
     copy = shutil.copy(database, tmp_path / "copy")
     report = json.loads(run_command("verify", "--json", "--database", f"sqlite:///{copy}").stdout)
     assert report["outcomes"] == 1
+
+
+def writer_of(server):
+    pid = server.process.pid
+    (writer,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(writer)
+
+
+def gone(pid):
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return True
+
+
+def test_a_server_whose_writer_was_killed_ends_with_a_sentence_and_has_lost_nothing(own_server, tmp_path):
+    assert own_server.till().redeem().code == "0000"
+    os.kill(writer_of(own_server), signal.SIGKILL)
+    assert own_server.process.wait(30) == 1
+    log = (tmp_path / "server.log").read_text()
+    assert "the process that writes to the ledger ended" in log
+    assert "Traceback" not in log
+    found = json.loads(own_server.command("verify", "--json").stdout)
+    assert (found["ok"], found["outcomes"]) == (True, 1)
+    with serving(tmp_path, programme=None, database=own_server.database) as again:
+        assert again.till().redeem().code == "0000"
+
+
+def test_a_server_that_was_killed_takes_its_writer_with_it(own_server):
+    writer = writer_of(own_server)
+    own_server.process.kill()
+    own_server.process.wait(30)
+    assert gone(writer)
+
+
+def test_ctrl_c_which_both_processes_hear_drains_like_a_sigterm(own_server):
+    assert own_server.till().redeem().code == "0000"
+    os.kill(writer_of(own_server), signal.SIGINT)
+    os.kill(own_server.process.pid, signal.SIGINT)
+    assert own_server.process.wait(30) == 0

@@ -1,5 +1,6 @@
 """A quick value is the frozen dataclass that it was, but for what refused a change at run time."""
 
+import pickle
 from dataclasses import dataclass, field, fields, replace
 
 import pytest
@@ -35,6 +36,13 @@ def test_it_compares_hashes_and_is_altered_as_before():
     assert hash(Point(1)) == hash(Point(1, names=["other"]))
     assert replace(Point(1), y=5) == Point(1, 5)
     assert [item.name for item in fields(Point)] == ["x", "y", "names", "seen"]
+
+
+def test_it_is_pickled_with_the_fields_that_it_has_and_nothing_is_worked_out_again():
+    point = Point(1, names=["a"])
+    object.__setattr__(point, "seen", 17)
+    again = pickle.loads(pickle.dumps(point))  # noqa: S301 -- it is our own
+    assert (again.x, again.y, again.names, again.seen) == (1, 2, ["a"], 17)
 
 
 def test_it_keeps_its_slots():

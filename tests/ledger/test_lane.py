@@ -178,7 +178,7 @@ async def test_one_timer_ends_the_wait_of_each_when_its_own_budget_is_over():
 async def test_what_is_done_is_not_kept_until_its_budget_would_have_been_over():
     async with running(Works()) as lane:
         await asyncio.gather(*(lane.submit(i) for i in range(50)))
-        assert len(lane._deadlines) == 0
+        assert len(lane._budgets._deadlines) == 0
 
 
 def test_only_after_a_batch_of_several_does_the_next_wait_for_its_batchmates(monkeypatch):

@@ -165,6 +165,10 @@ class Service:
         """Return the processes that answer."""
         return [self.process.pid] if self.workers == 1 else self.children()
 
+    def all_pids(self):
+        """Return every process of the service: the one that was started, and those it has."""
+        return [self.process.pid, *self.children()]
+
     async def kill(self, *pids):
         """Kill processes, and keep the last line of each one's journal."""
         for pid in pids:

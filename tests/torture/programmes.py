@@ -287,7 +287,7 @@ async def place(house, kind, seed, accounts, *, cap=WIDE_CAP, planted=None, wire
 
 
 async def kills(house, kind, count, seed, planted=None, *, back_s=BACK_S):
-    """Kill -9 under load: the service; on PostgreSQL also a process, the parent, a backend, the postmaster."""
+    """Kill -9 under load: the service, or one process of it; on PostgreSQL also a backend, the postmaster."""
     result = Result("kill -9", kind, count, "kills")
     async with place(house, kind, seed, collectors(64), planted=planted) as here:
         done = dict.fromkeys(KILLS[kind], 0)
@@ -308,8 +308,8 @@ async def kills(house, kind, count, seed, planted=None, *, back_s=BACK_S):
                 (database_back if victim in {"backend", "postmaster"} else result.back).append(took_s)
             await asyncio.sleep(0.3)
         result.verdict = await here.judged()
+        result.notes.append(", ".join(f"{number} {victim}" for victim, number in done.items()))
         if kind == "postgres":
-            result.notes.append(", ".join(f"{number} {victim}" for victim, number in done.items()))
             result.notes.append(f"the slowest to come back: {slowest[1]}, {slowest[0]:.1f} s")
         if here.given_up:
             result.notes.append(f"ended by itself and started again {here.given_up} times")
@@ -326,6 +326,22 @@ async def _kill_all(here):
     gone = time.monotonic()
     await here.service.started()
     return gone
+
+
+async def _kill_both(here):
+    """Of the two processes of a ledger in a file: both at once; killed alone, the server leaves its writer a moment."""
+    await here.service.kill(*here.service.all_pids())
+    gone = time.monotonic()
+    await here.service.started()
+    return gone
+
+
+async def _kill_writer(here):
+    """Of the two processes of a ledger in a file: the server ends with it, by itself."""
+    (writer,) = here.service.children()
+    await here.service.kill(writer)
+    await here.service.children_gone([here.service.process.pid])
+    return await _kill_all(here)
 
 
 async def _kill_child(here):
@@ -362,7 +378,7 @@ async def _kill_postmaster(here):
 
 
 KILLS = {
-    "sqlite": {"all": _kill_all},
+    "sqlite": {"server": _kill_all, "server and writer": _kill_both, "writer": _kill_writer},
     "postgres": {
         "all": _kill_all,
         "process": _kill_child,
@@ -580,14 +596,16 @@ def _fill(here):
 
 @contextmanager
 def _limit(here):
-    pid = here.service.process.pid
-    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    pids = here.service.all_pids()
+    before = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
     ledger = Path(here.service.database.removeprefix("sqlite:///") + "-wal")
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (ledger.stat().st_size // 2, hard))
+    for pid, (_, hard) in zip(pids, before, strict=True):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (ledger.stat().st_size // 2, hard))
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+        for pid, limits in zip(pids, before, strict=True):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 
 
 async def failing_fsync(house, kind, count, seed, planted=None):
@@ -602,7 +620,7 @@ async def failing_fsync(house, kind, count, seed, planted=None):
             for _ in range(count):
                 await here.approved_since(time.monotonic())
                 moment, before = time.monotonic(), harm()
-                with _broken_fsync([here.service.process.pid] if kind == "sqlite" else _postgres_pids(here)):
+                with _broken_fsync(here.service.all_pids() if kind == "sqlite" else _postgres_pids(here)):
                     await here.hurt(harm, before)
                 await here.back(time.monotonic(), since=moment)
         result.notes.append(f"{here.refused():,} requests answered 0096")

@@ -40,7 +40,9 @@ CANDIDATES_MAX = 1_000
     default=None,
     help="Open /till and /sandbox/: clocks, faults, a journal; secrets of the file count. Never in production.",
 )
-@click.option("--workers", metavar="N", help="Processes, on PostgreSQL. An SQLite ledger has one.")
+@click.option(
+    "--workers", metavar="N", help="Processes that serve, on PostgreSQL. An SQLite ledger has one, and one that writes."
+)
 @click.option(
     "--unsafe-durability",
     is_flag=True,

@@ -155,7 +155,12 @@ def run(  # noqa: PLR0913 -- each is one thing that may differ
         ssl_keyfile=tls_key,
     )
     server = _Server(config, on_ready, seat)
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
+    collect_rarely()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
+
+
+def collect_rarely() -> None:
+    """Have the interpreter look for cycles of garbage rarely, and never among what there is already."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)

@@ -1,6 +1,7 @@
 """The lane: a bounded queue and one thread that carries whatever waits as one batch. The one border of async and sync.
 
-Group commit: while a batch is being committed the next one gathers, so one fsync pays for all who came meanwhile.
+Group commit: while a batch is being committed the next one gathers, so one fsync pays for all who came meanwhile. A
+lane may lead to another process instead (`writer.py`); what both have in common is here.
 """
 
 import asyncio
@@ -29,10 +30,66 @@ class BudgetOverError(Exception):
     """The answer did not come within the time budget (R-TIME-1). What had not begun is withdrawn."""
 
 
+class Budgets(Generic[Result]):
+    """The time budgets of those who wait on an event loop; used on its thread alone. All are alike, so one timer does.
+
+    Args:
+        budget_s: of each, in seconds (R-TIME-1).
+    """
+
+    def __init__(self, budget_s: float) -> None:
+        self._budget_s = budget_s
+        self._deadlines: deque[tuple[float, asyncio.Future[Result]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Result]":
+        """Return a future whose wait ends with a BudgetOverError when the budget is over."""
+        future: asyncio.Future[Result] = loop.create_future()
+        self._deadlines.append((loop.time() + self._budget_s, future))
+        if self._timer is None:
+            self._timer = loop.call_later(self._budget_s, self._look_at_the_clock, loop)
+        return future
+
+    def answer(self, answers: Sequence[tuple["asyncio.Future[Result]", Result]]) -> None:
+        """Give their results to those who still wait."""
+        for future, result in answers:
+            if not future.done():
+                future.set_result(result)
+        while self._deadlines and self._deadlines[0][1].done():
+            self._deadlines.popleft()
+
+    def _look_at_the_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the wait of those whose budget is over: the oldest is first."""
+        self._timer = None
+        while self._deadlines:
+            deadline, future = self._deadlines[0]
+            if not future.done():
+                if deadline > loop.time():
+                    self._timer = loop.call_at(deadline, self._look_at_the_clock, loop)
+                    return
+                future.set_exception(BudgetOverError())
+            self._deadlines.popleft()
+
+
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Job, Result]):
+class Waiting(Generic[Job, Result]):
+    """A job, and where its result is waited for: on an event loop, or on a thread that has none."""
+
     job: Job
     future: "asyncio.Future[Result] | Future[Result]"
+
+
+def hand_back(batch: Sequence[Waiting[Job, Result]], results: Sequence[Result], budgets: Budgets[Result]) -> None:
+    """Give the results to those who wait on another thread, and to the event loop those of its own, all at once."""
+    answers: list[tuple[asyncio.Future[Result], Result]] = []
+    for item, result in zip(batch, results, strict=True):
+        if isinstance(item.future, Future):
+            item.future.set_result(result)
+        else:
+            answers.append((item.future, result))
+    if answers:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            answers[0][0].get_loop().call_soon_threadsafe(budgets.answer, answers)
 
 
 class Lane(Generic[Job, Result]):
@@ -65,14 +122,12 @@ class Lane(Generic[Job, Result]):
         self._work = work
         self._batch_commands_max = batch_commands_max
         self._queue_commands_max = queue_commands_max
-        self._budget_s = budget_s
+        self._budgets: Budgets[Result] = Budgets(budget_s)
         self._gather_s = gather_s
         self._last_batch = 0
         self._on_batch = on_batch
         self._when_idle = when_idle
-        self._queue: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
-        self._deadlines: deque[tuple[float, asyncio.Future[Result]]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._queue: queue.SimpleQueue[Waiting[Job, Result] | None] = queue.SimpleQueue()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -102,12 +157,8 @@ class Lane(Generic[Job, Result]):
             BudgetOverError: whether anything was done is not known yet.
         """
         self._refuse_if_full()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._deadlines.append((loop.time() + self._budget_s, future))
-        if self._timer is None:
-            self._timer = loop.call_later(self._budget_s, self._look_at_the_clock, loop)
-        self._queue.put(_Waiting(job, future))
+        future = self._budgets.begin(asyncio.get_running_loop())
+        self._queue.put(Waiting(job, future))
         return await future
 
     def hand_in(self, job: Job) -> "Future[Result]":
@@ -119,43 +170,12 @@ class Lane(Generic[Job, Result]):
         if self._stopped:
             raise QueueFullError
         future: Future[Result] = Future()
-        self._queue.put(_Waiting(job, future))
+        self._queue.put(Waiting(job, future))
         return future
 
     def _refuse_if_full(self) -> None:
         if self._stopped or self._queue.qsize() >= self._queue_commands_max:
             raise QueueFullError
-
-    def _look_at_the_clock(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the wait of those whose budget is over. All have the same, so the oldest is first: one timer for all."""
-        self._timer = None
-        while self._deadlines:
-            deadline, future = self._deadlines[0]
-            if not future.done():
-                if deadline > loop.time():
-                    self._timer = loop.call_at(deadline, self._look_at_the_clock, loop)
-                    return
-                future.set_exception(BudgetOverError())
-            self._deadlines.popleft()
-
-    def _hand_back(self, batch: Sequence[_Waiting[Job, Result]], results: Sequence[Result]) -> None:
-        """Give the results to those who wait on another thread, and to the event loop those of its own, all at once."""
-        answers: list[tuple[asyncio.Future[Result], Result]] = []
-        for item, result in zip(batch, results, strict=True):
-            if isinstance(item.future, Future):
-                item.future.set_result(result)
-            else:
-                answers.append((item.future, result))
-        if answers:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                answers[0][0].get_loop().call_soon_threadsafe(self._answer, answers)
-
-    def _answer(self, answers: Sequence[tuple["asyncio.Future[Result]", Result]]) -> None:
-        for future, result in answers:
-            if not future.done():
-                future.set_result(result)
-        while self._deadlines and self._deadlines[0][1].done():
-            self._deadlines.popleft()
 
     def _run(self) -> None:
         while self.step(IDLE_S):
@@ -174,13 +194,13 @@ class Lane(Generic[Job, Result]):
         self._last_batch = len(batch)
         if batch:
             self._on_batch(len(batch))
-            self._hand_back(batch, self._work([item.job for item in batch]))
+            hand_back(batch, self._work([item.job for item in batch]), self._budgets)
         else:
             self._when_idle()
         return running
 
-    def _gather(self, wait_s: float) -> tuple[list[_Waiting[Job, Result]], bool]:
-        batch: list[_Waiting[Job, Result]] = []
+    def _gather(self, wait_s: float) -> tuple[list[Waiting[Job, Result]], bool]:
+        batch: list[Waiting[Job, Result]] = []
         try:
             item = self._queue.get(timeout=wait_s)
         except queue.Empty:

@@ -43,8 +43,8 @@ APPLICATION_ID = 0x616D6373
 
 BUSY_TIMEOUT_MS = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
-WAL_PAGES_BEFORE_CHECKPOINT = 16_000
-"""64 MB. The writer itself then copies each page once, however often it was changed; so the fewer times, the better.
+WAL_PAGES_BEFORE_CHECKPOINT = 32_000
+"""128 MB. The writer itself then copies each page once, however often it was changed; so the fewer times, the better.
 But it holds the batch up, and the longer the more there is to copy."""
 PURGE_ROWS = 500
 """Outcomes in one piece of a purge: the ledger is then held for a few milliseconds."""
