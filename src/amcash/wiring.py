@@ -217,6 +217,8 @@ def serve(
     in_file = not is_postgres(settings.database)
     if settings.workers > 1 and in_file:
         raise StoreUnusableError("an SQLite ledger has one writer, so one server: --workers above 1 is refused")
+    if settings.ledger_shards > 1 and in_file:
+        raise StoreUnusableError("an SQLite ledger is one shard: AMCASH_LEDGER_SHARDS above 1 is refused")
     with ExitStack() as stack:
         lock = None
         with open_ledger(settings.database, create=True, unsafe_durability=settings.unsafe_durability) as store:
@@ -322,9 +324,9 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
     metrics = Metrics(siblings.shared if siblings is not None else None)
     folder = _journal_folder(settings)
     journal = Journal(folder)
-    journals = Journals(folder, journal)
+    journals = Journals(folder, journal, shards=settings.ledger_shards)
     journals.standing()  # refused now, and not in every round of the sweeper, where one cannot be read
-    marks = Marks(on_committed=journal.committed)
+    marks = Marks(on_committed=journal.committed, shards=settings.ledger_shards)
     lanes = _lanes(connected, place, watch, metrics, marks)
     sweeper = Sweeper(
         connected(),
@@ -476,7 +478,7 @@ def _lanes(
             on_end=_end_with_the_writer,
         )
     )
-    reader = Settler(connected(), watch, utc_now)
+    reader = Settler(connected(), watch, utc_now, shards=settings.ledger_shards)
     reads: Lane[Job, Settled] = Lane(
         "reads",
         reader.consult,
@@ -502,6 +504,7 @@ def _lane_in_thread(
         metrics.commit.observe,
         grace=timedelta(seconds=settings.delivery_grace_s),
         marks=marks,
+        shards=settings.ledger_shards,
     )
     return Lane(
         "writes",

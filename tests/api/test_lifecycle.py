@@ -56,6 +56,12 @@ def test_more_workers_than_one_on_sqlite_is_a_sentence(tmp_path):
     assert "one writer" in refused(result)
 
 
+def test_more_shards_than_one_on_sqlite_is_a_sentence(tmp_path):
+    database = f"sqlite:///{tmp_path}/x.db"
+    result = run_command(*SERVE, "--database", database, check=False, AMCASH_LEDGER_SHARDS="2")
+    assert "one shard" in refused(result)
+
+
 def test_an_unknown_setting_in_the_environment_is_a_sentence(tmp_path):
     result = run_command(*SERVE, "--database", f"sqlite:///{tmp_path}/x.db", check=False, AMCASH_BUDGET_SECONDS="5")
     assert "AMCASH_BUDGET_SECONDS is not a setting" in refused(result)

@@ -342,9 +342,9 @@ def marked_though_the_hand_over_failed():
 @bug
 def a_failed_transaction_loses_its_marks():
     @contextmanager
-    def riding(self):
-        marks = list(self._waiting)
-        self._waiting.clear()
+    def riding(self, shard=0):
+        marks = list(self._waiting[shard])
+        self._waiting[shard].clear()
         yield marks
         self._on_committed(marks)
 

@@ -64,13 +64,13 @@ class Loop:
 class WatchedSettler(Settler):
     """Tells its store which commands it is settling."""
 
-    def settle(self, commands):
+    def _transaction(self, shard, commands, **how):
         with self._told(commands):
-            return super().settle(commands)
+            return super()._transaction(shard, commands, **how)
 
-    def consult(self, commands):
+    def _consult(self, shard, commands):
         with self._told(commands):
-            return super().consult(commands)
+            return super()._consult(shard, commands)
 
     @contextmanager
     def _told(self, commands):
@@ -85,8 +85,8 @@ class WatchedMarks(Marks):
     """Tells the store which marks ride on its transaction."""
 
     @contextmanager
-    def riding(self):
-        with super().riding() as marks:
+    def riding(self, shard=0):
+        with super().riding(shard) as marks:
             self.store.marks = list(marks)
             yield marks
 
@@ -129,6 +129,8 @@ class Process:
         inner: two connections to the ledger.
     """
 
+    shards = 1
+
     def __init__(self, story, name, inner):
         self.story, self.name = story, name
         self.world, self.judge, self.rates = story.world, story.judge, story.rates
@@ -151,19 +153,24 @@ class Process:
             register = registers.read(session)
         self.watch = registers.Watch(self.other, register, sandbox=False, poll_s=0.25)
         self.journal = Journal(story.journals)
-        self.marks = WatchedMarks(on_committed=self.journal.committed)
+        self.marks = WatchedMarks(on_committed=self.journal.committed, shards=self.shards)
         self.marks.store = self.store
         self.writer = WatchedSettler(
-            self.store, self.watch, self._clock, grace=dt.timedelta(seconds=shape.grace_s), marks=self.marks
+            self.store,
+            self.watch,
+            self._clock,
+            grace=dt.timedelta(seconds=shape.grace_s),
+            marks=self.marks,
+            shards=self.shards,
         )
-        self.reader = WatchedSettler(self.other, self.watch, self._clock)
+        self.reader = WatchedSettler(self.other, self.watch, self._clock, shards=self.shards)
         limits = {"batch_commands_max": shape.batch_max, "queue_commands_max": self.queue_max}
         self.writes = Lane("w", self.writer.settle, budget_s=self.budget_s, when_idle=self.writer.flush, **limits)
         self.reads = Lane("r", self.reader.consult, budget_s=self.budget_s, **limits)
         self.sweeper = Sweeper(
             self.other,
             lambda job: Waited(self, self._hand_in(job)),
-            Journals(story.journals, self.journal),
+            Journals(story.journals, self.journal, shards=self.shards),
             self.world.clock,
             grace=dt.timedelta(seconds=shape.grace_s),
             retention=dt.timedelta(hours=72),

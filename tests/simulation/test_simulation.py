@@ -1,5 +1,6 @@
 """The simulation in short: some hundred seeds without a failure, and each planted bug found by a seed that finds it."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from amcash.ledger import settle
 from simulation.__main__ import first_finder, piece, replaying
 from simulation.bugs import BUGS
+from simulation.process import Process
 from simulation.story import Place, tell_story
 
 PIECES = 5
@@ -42,6 +45,15 @@ FINDERS = {
 def test_every_promise_is_kept_whatever_goes_wrong(number):
     _, failures, _ = piece(1 + number * SEEDS_A_PIECE, SEEDS_A_PIECE)
     assert not failures, "\n".join(f"{failure}\n  {replaying(seed)}" for seed, failure in failures)
+
+
+def test_every_promise_is_kept_with_several_shards(monkeypatch):
+    monkeypatch.setattr(Process, "shards", 4)
+    monkeypatch.setattr(settle, "MARKS_WAIT_S", math.inf)  # by seconds that are not the world's
+    place = Place()
+    failures = [(seed, failure) for seed in range(1, 41) if (failure := tell_story(seed, place).failure) is not None]
+    place.close()
+    assert not failures
 
 
 @pytest.mark.parametrize("bug", BUGS)

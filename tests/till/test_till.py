@@ -430,4 +430,4 @@ def test_a_server_that_is_gone_is_said_so(new_page, sandbox):
     page.context.set_offline(False)
     cashier.press("Test the connection")
     cashier.reads("Approved")
-    assert not page.locator("#trouble").is_visible()
+    page.locator("#trouble").wait_for(state="hidden")

@@ -20,6 +20,7 @@ from typing import Final
 
 from amcash.domain.book import Book, OneRedemption
 from amcash.domain.vocabulary import CollectorNumber, ConfirmationNumber
+from amcash.ledger.shards import shard_of
 from amcash.ledger.store import Store, StoreError, StoreUnusableError
 
 log = logging.getLogger(__name__)
@@ -45,28 +46,37 @@ class Marks:
 
     Args:
         on_committed: told which marks a commit has made durable.
+        shards: how many the ledger has; marks of two never ride on one transaction (invariant 5).
     """
 
-    def __init__(self, on_committed: Callable[[Sequence[OneRedemption]], None] = _nothing) -> None:
+    def __init__(self, on_committed: Callable[[Sequence[OneRedemption]], None] = _nothing, *, shards: int = 1) -> None:
         self._on_committed = on_committed
-        self._waiting: deque[OneRedemption] = deque()
+        self.shards = shards
+        self._waiting: list[deque[OneRedemption]] = [deque() for _ in range(shards)]
 
     @property
     def waiting(self) -> int:
         """How many wait for a transaction."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting))
+
+    @property
+    def shards_waiting(self) -> list[int]:
+        """The shards whose marks wait for a transaction."""
+        return [shard for shard, marks in enumerate(self._waiting) if marks]
 
     def add(self, collector: CollectorNumber, confirmation: ConfirmationNumber) -> None:
         """Take one mark."""
-        self._waiting.append((collector, confirmation))
+        self._waiting[shard_of(collector, self.shards)].append((collector, confirmation))
 
     def add_all(self, marks: Sequence[OneRedemption]) -> None:
         """Take several."""
-        self._waiting.extend(marks)
+        for one in marks:
+            self.add(*one)
 
-    def take(self) -> list[OneRedemption]:
-        """Return marks that wait, as many as a transaction may carry; they are the caller's to deliver."""
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MARKS_A_TRANSACTION_MAX))]
+    def take(self, shard: int = 0) -> list[OneRedemption]:
+        """Return marks of a shard, as many as a transaction may carry; they are the caller's to deliver."""
+        waiting = self._waiting[shard]
+        return [waiting.popleft() for _ in range(min(len(waiting), MARKS_A_TRANSACTION_MAX))]
 
     def committed(self, marks: Sequence[OneRedemption]) -> None:
         """Tell that they have arrived in the ledger."""
@@ -74,13 +84,13 @@ class Marks:
             self._on_committed(marks)
 
     @contextmanager
-    def riding(self) -> Iterator[list[OneRedemption]]:
-        """Lend the marks that wait to the transaction that is made inside; where it fails, they wait again."""
-        marks = self.take()
+    def riding(self, shard: int = 0) -> Iterator[list[OneRedemption]]:
+        """Lend a shard's marks that wait to the transaction that is made inside; where it fails, they wait again."""
+        marks = self.take(shard)
         try:
             yield marks
         except BaseException:
-            self._waiting.extendleft(reversed(marks))
+            self._waiting[shard].extendleft(reversed(marks))
             raise
         self.committed(marks)
 
@@ -241,11 +251,13 @@ class Journals:
     Args:
         folder: may be missing; then there are none.
         own: this process's, which may owe a line.
+        shards: how many the ledger has; marks of two are never written in one transaction (invariant 5).
     """
 
-    def __init__(self, folder: Path, own: Journal | None = None) -> None:
+    def __init__(self, folder: Path, own: Journal | None = None, *, shards: int = 1) -> None:
         self._folder = folder
         self._own = own
+        self._shards = shards
 
     def take_in(self, store: Store) -> int:
         """Mark what stands in the journals of dead processes as handed over, and delete them (R-DLV-3a).
@@ -269,15 +281,28 @@ class Journals:
                 except OSError:
                     continue  # its process lives
                 marks = _standing(path)
-                if marks:
-                    with store.write() as session:
-                        session.append(Book(closed=marks))
+                self._mark(store, marks)
                 path.unlink(missing_ok=True)
                 taken += 1
                 log.info("took in the journal of a process that died", extra={"hand_overs": len(marks)})
             finally:
                 os.close(descriptor)
         return taken
+
+    def _mark(self, store: Store, marks: set[OneRedemption]) -> None:
+        """Write marks, in one transaction a shard: those of the others even where one fails."""
+        by_shard: dict[int, set[OneRedemption]] = {}
+        for one in marks:
+            by_shard.setdefault(shard_of(one[0], self._shards), set()).add(one)
+        failure: StoreError | None = None
+        for closed in by_shard.values():
+            try:
+                with store.write() as session:
+                    session.append(Book(closed=closed))
+            except StoreError as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     def standing(self, among: Collection[OneRedemption] | None = None) -> set[OneRedemption]:
         """Return what was handed over by any process, living ones too: none of it may be cancelled.
