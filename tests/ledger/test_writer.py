@@ -219,6 +219,18 @@ async def test_where_the_writer_ends_everybody_is_told_and_so_is_the_server():
 
 
 @in_a_loop
+async def test_a_failure_of_ours_ends_the_server_and_leaves_nobody_waiting():
+    def fail(_marks):
+        raise RuntimeError("a bug")
+
+    async with running(marks=Marks(on_committed=fail)) as one:
+        one.marks.add(ANNA, "1")
+        assert await asyncio.to_thread(one.ended.wait, LONG_S)
+        assert one.lane.lost
+        one.ours.close()
+
+
+@in_a_loop
 async def test_the_writer_is_told_of_each_new_register_with_the_batch_that_it_holds_for():
     async with running() as one:
         for register in ("at first", "another", "another", "a third"):

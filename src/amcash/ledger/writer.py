@@ -342,18 +342,25 @@ class WriterLane:
             self._on_batch(len(batch))
 
     def _run(self) -> None:
+        try:
+            self._listen()
+        except Exception:
+            log.exception("the lane to the writer failed")
+        if not self._stopped:
+            self.lost = True
+            self._give_up()
+            self._on_end()
+
+    def _listen(self) -> None:
+        """Take what the writer says until it has ended."""
         while True:
             if not self._line.heard(IDLE_S):
                 self._send(idle=True)
                 continue
             message = self._line.receive()
             if message is None:
-                break
+                return
             self._take(pickle.loads(message))  # noqa: S301 -- from the process that we forked
-        if not self._stopped:
-            self.lost = True
-            self._give_up()
-            self._on_end()
 
     def _take(self, written: Written) -> None:
         self._marks.committed(written.marks)
