@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -327,7 +327,8 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
     journals = Journals(folder, journal, shards=settings.ledger_shards)
     journals.standing()  # refused now, and not in every round of the sweeper, where one cannot be read
     marks = Marks(on_committed=journal.committed, shards=settings.ledger_shards)
-    lanes = _lanes(connected, place, watch, metrics, marks)
+    without_writer = _EndsWithTheWriter()
+    lanes = _lanes(connected, place, watch, metrics, marks, without_writer)
     sweeper = Sweeper(
         connected(),
         lanes.writes.hand_in,
@@ -376,6 +377,7 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
         if siblings is not None:
             metrics.keep_noting_queues()
         place.on_ready()
+        without_writer.serving()
 
     try:
         server.run(
@@ -388,6 +390,7 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
             seat=siblings.seat if siblings is not None else None,
         )
     finally:
+        without_writer.over()
         for part in parts:
             part.stop()
         journal.close()
@@ -417,12 +420,16 @@ def _writer(settings: Settings, register: Register, lock: ServerLock) -> Iterato
             )
             writing.write(line, settler.settle, settler.flush, marks, told)
 
-    pid, line = writing.start(write)
+    try:
+        pid, line = writing.start(write)
+    except OSError as error:
+        raise StoreUnusableError(f"the process that writes to the ledger cannot be started: {error.strerror}") from None
     try:
         yield line
     finally:
         line.close()
-        os.waitpid(pid, 0)
+        with suppress(ChildProcessError):  # where whoever started us leaves children to the kernel
+            os.waitpid(pid, 0)
 
 
 def _sandbox(
@@ -460,7 +467,12 @@ _FOLDER_DIGITS = 32
 
 
 def _lanes(
-    connected: Callable[[], Store], place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks
+    connected: Callable[[], Store],
+    place: _Place,
+    watch: registers.Watch,
+    metrics: Metrics,
+    marks: Marks,
+    without_writer: "_EndsWithTheWriter",
 ) -> _Lanes:
     settings = place.settings
     writes = (
@@ -475,7 +487,7 @@ def _lanes(
             budget_s=settings.budget_ms / 1000,
             on_batch=metrics.batch.labels("writes").observe,
             on_commit=metrics.commit.observe,
-            on_end=_end_with_the_writer,
+            on_end=without_writer,
         )
     )
     reader = Settler(connected(), watch, utc_now, shards=settings.ledger_shards)
@@ -518,6 +530,31 @@ def _lane_in_thread(
     )
 
 
-def _end_with_the_writer() -> None:
-    log.critical("the process that writes to the ledger has ended; the server ends, too")
-    os.kill(os.getpid(), signal.SIGTERM)
+class _EndsWithTheWriter:
+    """Ends the server when its writer has ended: by the signal that drains it, once it serves and as long as it does.
+
+    Before and after, the signal would kill it where it stands.
+    """
+
+    def __init__(self) -> None:
+        self._serving = False
+        self._ended = False
+
+    def __call__(self) -> None:
+        """The writer has ended."""
+        log.critical("the process that writes to the ledger has ended; the server ends, too")
+        self._ended = True
+        self._drain()
+
+    def serving(self) -> None:
+        """The server hears signals from now on."""
+        self._serving = True
+        self._drain()
+
+    def over(self) -> None:
+        """The server has drained."""
+        self._serving = False
+
+    def _drain(self) -> None:
+        if self._serving and self._ended:
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -177,6 +179,24 @@ def test_a_server_whose_writer_was_killed_ends_with_a_sentence_and_has_lost_noth
     assert (found["ok"], found["outcomes"]) == (True, 1)
     with serving(tmp_path, programme=None, database=own_server.database) as again:
         assert again.till().redeem().code == "0000"
+
+
+def test_a_writer_that_cannot_even_begin_ends_the_server_with_the_same_sentence(tmp_path):
+    database = f"sqlite:///{tmp_path}/ledger.db"
+    run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
+    words = ["-c", WITHOUT_WRITER, "serve", "--sandbox", "--port", "0", "--database", database]
+    ended = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True, timeout=60)
+    assert "the process that writes to the ledger ended" in refused(ended)
+
+
+WITHOUT_WRITER = """
+import os
+from amcash.cli import main
+from amcash.ledger import writer
+
+writer.write = lambda *_: os.kill(os.getpid(), 9)
+main()
+"""
 
 
 def test_a_server_that_was_killed_takes_its_writer_with_it(own_server):

@@ -4,11 +4,14 @@ The writer runs on a thread here, at the other end of a real line. What the fork
 """
 
 import asyncio
+import errno
+import pickle
 import socket
 import threading
 import time
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +22,7 @@ from amcash.ledger.handover import Marks
 from amcash.ledger.lane import BudgetOverError, QueueFullError
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreError, StoreLostError
-from amcash.ledger.writer import Line, Told, WriterLane
+from amcash.ledger.writer import Line, Told, WriterLane, Written
 from ledger.examples import ANNA, NOW, REGISTER, balances, enrol, redeem
 from ledger.store_contract import GRACE, open_rows
 
@@ -51,10 +54,10 @@ class Running:
 
     def __init__(self, *, held=False, batch=100, queue=1_000, budget_s=LONG_S, settle=None, marks=None):
         ours, theirs = socket.socketpair()
-        self.told = Told("at first")
+        self.told = Told(REGISTER)
         self.work = settle(self.told) if settle else Works(self.told, held=held)
         self.their_marks = Marks(on_committed=self.told.marked.extend)
-        self.register = "at first"
+        self.register = REGISTER
         self.marked, self.sizes, self.commits_s = [], [], []
         self.marks = marks or Marks(on_committed=self.marked.extend)
         self.ended = threading.Event()
@@ -233,10 +236,12 @@ async def test_a_failure_of_ours_ends_the_server_and_leaves_nobody_waiting():
 @in_a_loop
 async def test_the_writer_is_told_of_each_new_register_with_the_batch_that_it_holds_for():
     async with running() as one:
-        for register in ("at first", "another", "another", "a third"):
-            one.register = register
+        for version in (1, 2, 2, 3):
+            one.register = replace(REGISTER, version=version) if version != one.register.version else one.register
             await one.lane.submit("job")
-    assert one.work.registers == ["at first", "another", "another", "a third"]
+    assert [register.version for register in one.work.registers] == [1, 2, 2, 3]
+    assert one.work.registers[1] is one.work.registers[2]
+    assert (one.told.register.keys, one.told.register.clients) == ((), {})
 
 
 @in_a_loop
@@ -288,6 +293,53 @@ async def test_marks_that_wait_at_a_stop_are_written():
     async with running() as one:
         one.marks.add(ANNA, "1")
     assert one.marked == [(ANNA, "1")]
+
+
+@in_a_loop
+async def test_where_a_batch_cannot_be_sent_nobody_gets_the_answer_of_another():
+    async with running(held=True) as one:
+        first = await one.first_held_up()
+        real, one.lane._line._end = one.lane._line._end, NoRoom(one.lane._line._end)
+        (alice,) = await submitted(one.lane, ["alice"])
+        one.lane._line._end = real
+        one.work.may_end.set()
+        assert isinstance(await alice, StoreLostError)
+        await first
+        assert await asyncio.to_thread(one.ended.wait, LONG_S)
+        with pytest.raises(QueueFullError):
+            await one.lane.submit("bob")
+
+
+class NoRoom:
+    """A socket that the system has no memory for."""
+
+    def __init__(self, end):
+        self._end = end
+
+    def sendall(self, _message):
+        raise OSError(errno.ENOBUFS, "no room")
+
+    def shutdown(self, how):
+        self._end.shutdown(how)
+
+
+@in_a_loop
+async def test_what_cannot_be_pickled_fails_alone_and_its_marks_go_with_the_next():
+    async with running() as one:
+        one.marks.add(ANNA, "1")
+        assert isinstance(await one.lane.submit(lambda: None), StoreError)
+        assert await one.lane.submit("job") == "job done"
+        await until(lambda: one.marked == [(ANNA, "1")])
+
+
+@in_a_loop
+async def test_an_answer_to_another_batch_than_the_oldest_ends_the_server():
+    async with running(held=True) as one:
+        first = await one.first_held_up()
+        one.theirs.send(pickle.dumps(Written(7, ["another's"], [], [])))
+        assert isinstance(await first, StoreLostError)
+        assert await asyncio.to_thread(one.ended.wait, LONG_S)
+        one.ours._end.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_line_that_closes_in_the_midst_of_a_message_has_closed():

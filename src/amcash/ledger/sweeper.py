@@ -170,9 +170,12 @@ class Sweeper:
         return gone
 
     def _look(self, limit: int) -> list[OneRedemption]:
+        began = self._ticks()
         try:
             expired = self._expired(limit)
         except StoreLostError:  # often the database is there, and only this line was cut
+            if self._ticks() - began > SWEEP_EVERY_S:  # it hung
+                self._presence.missed(began)
             expired = self._expired(limit)
         if not self._presence.now:
             log.info("the sweeper has found the database again")

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, NoReturn
 
 from amcash.domain.book import OneRedemption
@@ -31,7 +31,7 @@ from amcash.domain.vocabulary import Register
 from amcash.ledger.handover import Marks
 from amcash.ledger.lane import IDLE_S, Budgets, QueueFullError, Waiting, hand_back
 from amcash.ledger.settle import Job, Settled
-from amcash.ledger.store import StoreLostError
+from amcash.ledger.store import StoreError, StoreLostError
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +45,22 @@ _LENGTH: Final = struct.Struct("<I")
 class Batch(NamedTuple):
     """What goes to the writer."""
 
+    number: int
+    """Counted from 0; its answer has the same."""
     jobs: list[Job]
     marks: list[OneRedemption]
     """Of answers that were handed over: they ride on the transaction (R-DLV-2)."""
     register: Register | None
-    """The register in force, where it is another than before."""
+    """The register in force, where it is another than before; without secrets, and what nobody decides by."""
 
 
 class Written(NamedTuple):
     """What comes back: for each batch, and now and again for marks alone."""
 
-    results: list[Settled] | None
-    """Of a batch, in the order of its jobs; None where nothing was asked."""
+    number: int | None
+    """Of the batch; None where nothing was asked."""
+    results: list[Settled]
+    """In the order of its jobs."""
     marks: list[OneRedemption]
     """That the ledger knows of now."""
     commits_s: list[float]
@@ -72,9 +76,9 @@ class Told:
     marked: list[OneRedemption] = field(default_factory=list)
     commits_s: list[float] = field(default_factory=list)
 
-    def take(self, results: list[Settled] | None) -> Written:
+    def take(self, number: int | None, results: list[Settled]) -> Written:
         """Return what is to be told now."""
-        written = Written(results, self.marked.copy(), self.commits_s.copy())
+        written = Written(number, results, self.marked.copy(), self.commits_s.copy())
         self.marked.clear()
         self.commits_s.clear()
         return written
@@ -89,9 +93,15 @@ class Line:
         self._poll.register(end, select.POLLIN)
 
     def send(self, message: bytes) -> None:
-        """Send a message; to a process that is gone it is lost, which `receive` tells next."""
-        with suppress(ConnectionError):
+        """Send a message; where that fails the line has ended, at both ends, which `receive` tells next.
+
+        Half a message may have gone then, and whoever waits for its answer must not get another's.
+        """
+        try:
             self._end.sendall(_LENGTH.pack(len(message)) + message)
+        except OSError:
+            with suppress(OSError):
+                self._end.shutdown(socket.SHUT_RDWR)
 
     def heard(self, wait_s: float) -> bool:
         """Tell whether a message, or the end, has come within a time."""
@@ -176,7 +186,7 @@ def write(
         if not line.heard(IDLE_S):
             flush()  # what could not be written with its batch
             if told.marked:
-                line.send(pickle.dumps(told.take(None)))
+                line.send(pickle.dumps(told.take(None, [])))
             continue
         message = line.receive()
         if message is None:
@@ -190,7 +200,7 @@ def write(
         else:
             flush()
             results = []
-        line.send(pickle.dumps(told.take(results), pickle.HIGHEST_PROTOCOL))
+        line.send(pickle.dumps(told.take(batch.number, results), pickle.HIGHEST_PROTOCOL))
 
 
 def _without_rows(job: Job, settled: Settled) -> Settled:
@@ -244,6 +254,8 @@ class WriterLane:
         self._answered = 0
         """How many the last answer was for: they are about to ask again."""
         self._told: Register | None = None
+        self._posted = 0
+        """How many batches were sent."""
         self._sends_soon = False
         self._stopped = False
         self.lost = False
@@ -305,6 +317,9 @@ class WriterLane:
         Those who wait are to fall into two halves: while one is being committed, the other has its answers and asks
         again. A batch of all would leave each process idle while the other works.
         """
+        if self.lost:
+            self._give_up()
+            return
         with self._lock:
             while len(self._under_way) < UNDER_WAY_MAX:
                 gone = sum(map(len, self._under_way)) + self._answered
@@ -328,14 +343,22 @@ class WriterLane:
 
     def _post(self, batch: list[Waiting[Job, Settled]], marks: list[OneRedemption]) -> None:
         register = self._register()
-        news = None if register is self._told else register
-        message = pickle.dumps(Batch([item.job for item in batch], marks, news), pickle.HIGHEST_PROTOCOL)
+        news = None if register is self._told else replace(register, sponsors={}, clients={}, keys=(), outage=None)
+        try:
+            content = Batch(self._posted, [item.job for item in batch], marks, news)
+            message = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            log.exception("a batch could not be sent to the writer")
+            self._marks.add_all(marks)
+            hand_back(batch, [StoreError(f"{type(error).__name__} while sending")] * len(batch), self._budgets)
+            return
         if len(message) > MESSAGE_BYTES_MAX and len(batch) > 1:
             half = len(batch) // 2
             self._queue.extendleft(reversed(batch[half:]))
             self._post(batch[:half], marks)
             return
         self._told = register
+        self._posted += 1
         self._under_way.append(batch)
         self._line.send(message)
         if batch:
@@ -364,13 +387,18 @@ class WriterLane:
 
     def _take(self, written: Written) -> None:
         self._marks.committed(written.marks)
-        if written.results is None:
+        if written.number is None:
             return
         with self._lock:
+            oldest = self._posted - len(self._under_way)
+            if written.number != oldest:
+                raise RuntimeError(f"batch {written.number} was answered where {oldest} was the oldest")
             batch = self._under_way.popleft()
             self._answered = len(batch)
-        self._send()  # first of all: the writer has one batch left, or none
-        hand_back(batch, written.results, self._budgets)
+        try:
+            self._send()  # first of all: the writer has one batch left, or none
+        finally:
+            hand_back(batch, written.results, self._budgets)
         for seconds in written.commits_s:
             self._on_commit(seconds)
 
