@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from amcash.domain.book import OneRedemption
 from amcash.domain.codes import Code
@@ -11,7 +11,7 @@ from amcash.domain.commands import Command, Echo, Inquire, Redeem, Reverse
 from amcash.domain.outcomes import Decision, Outcome
 from amcash.domain.trial import Trial
 from amcash.ledger.handover import Journal, Marks
-from amcash.ledger.lane import BudgetOverError, QueueFullError
+from amcash.ledger.lane import BudgetOverError, Lane, QueueFullError
 from amcash.ledger.settle import Clock, Job, Settled
 from amcash.ledger.store import StoreError
 
@@ -21,12 +21,7 @@ PROBE_GOOD_S = 1.0
 HAND_OVER_MARGIN: Final = timedelta(milliseconds=250)
 """So long before its delivery is over an approval is no longer handed over: a sweeper's clock may be ahead."""
 
-
-class CommandLane(Protocol):
-    """Where a command is handed in: a thread's lane, or the one that leads to the writer's process."""
-
-    async def submit(self, job: Job) -> Settled:
-        """Hand in one job and wait for its result, at most for the time budget."""
+CommandLane = Lane[Job, Settled]
 
 
 class HandOverTooLateError(StoreError):

@@ -28,14 +28,14 @@ from amcash.ledger import migrations
 from amcash.ledger import register as registers
 from amcash.ledger import writer as writing
 from amcash.ledger.handover import Journal, Journals, Marks
-from amcash.ledger.lane import Lane
+from amcash.ledger.lane import ThreadLane
 from amcash.ledger.population import Described
-from amcash.ledger.settle import Job, Settled, Settler
+from amcash.ledger.settle import Settler
 from amcash.ledger.sqlite import ServerLock, SqliteStore, may_be_written
 from amcash.ledger.store import Store, StoreLostError, StoreUnusableError
 from amcash.ledger.sweeper import Sweeper
 from amcash.ledger.writer import Line, Told, WriterLane
-from amcash.service import Service
+from amcash.service import CommandLane, Service
 from amcash.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -190,8 +190,8 @@ class _Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lanes:
-    writes: "Lane[Job, Settled] | WriterLane"
-    reads: "Lane[Job, Settled]"
+    writes: CommandLane
+    reads: CommandLane
 
 
 def serve(
@@ -475,7 +475,7 @@ def _lanes(
     without_writer: "_EndsWithTheWriter",
 ) -> _Lanes:
     settings = place.settings
-    writes = (
+    writes: CommandLane = (
         _lane_in_thread(connected(), place, watch, metrics, marks)
         if place.writer is None
         else WriterLane(
@@ -491,7 +491,7 @@ def _lanes(
         )
     )
     reader = Settler(connected(), watch, utc_now, shards=settings.ledger_shards)
-    reads: Lane[Job, Settled] = Lane(
+    reads: CommandLane = ThreadLane(
         "reads",
         reader.consult,
         batch_commands_max=settings.batch_commands_max,
@@ -504,9 +504,7 @@ def _lanes(
     return _Lanes(writes, reads)
 
 
-def _lane_in_thread(
-    store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks
-) -> Lane[Job, Settled]:
+def _lane_in_thread(store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks) -> CommandLane:
     """Return a lane that settles on a thread of this process: where the database does most of the work itself."""
     settings = place.settings
     settler = Settler(
@@ -518,7 +516,7 @@ def _lane_in_thread(
         marks=marks,
         shards=settings.ledger_shards,
     )
-    return Lane(
+    return ThreadLane(
         "writes",
         settler.settle,
         batch_commands_max=settings.batch_commands_max,

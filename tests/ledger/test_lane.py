@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from amcash.ledger.lane import BudgetOverError, Lane, QueueFullError
+from amcash.ledger.lane import BudgetOverError, QueueFullError, ThreadLane
 
 LONG_S = 60
 SHORT_S = 0.3
@@ -35,7 +35,7 @@ class Works:
 @asynccontextmanager
 async def running(work, *, batch=4, queue=100, budget_s=LONG_S, on_batch=lambda _size: None):
     limits = {"batch_commands_max": batch, "queue_commands_max": queue, "budget_s": budget_s}
-    lane = Lane("test-lane", work, **limits, on_batch=on_batch)
+    lane = ThreadLane("test-lane", work, **limits, on_batch=on_batch)
     lane.start()
     try:
         yield lane
@@ -183,7 +183,7 @@ async def test_what_is_done_is_not_kept_until_its_budget_would_have_been_over():
 
 def test_only_after_a_batch_of_several_does_the_next_wait_for_its_batchmates(monkeypatch):
     work, waits, late = Works(), [], ["a little later", "much later"]
-    lane = Lane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S, gather_s=SHORT_S)
+    lane = ThreadLane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S, gather_s=SHORT_S)
 
     def sleep(seconds):
         waits.append(seconds)
@@ -286,7 +286,7 @@ async def test_a_result_that_is_an_error_is_handed_over_as_a_value():
 
 def test_a_lane_outlives_the_loop_of_its_callers_without_a_word():
     work = Works(held=True)
-    lane = Lane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S)
+    lane = ThreadLane("test-lane", work, batch_commands_max=4, queue_commands_max=4, budget_s=LONG_S)
     lane.start()
 
     async def leave():
@@ -346,7 +346,7 @@ def test_an_idle_lane_does_what_waits_for_that_and_once_more_at_the_end(monkeypa
         idle.set()
 
     limits = {"batch_commands_max": 1, "queue_commands_max": 1, "budget_s": LONG_S}
-    lane = Lane("test-lane", Works(), **limits, when_idle=when_idle)
+    lane = ThreadLane("test-lane", Works(), **limits, when_idle=when_idle)
     lane.start()
     assert idle.wait(LONG_S)
     before = len(times)

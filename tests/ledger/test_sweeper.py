@@ -10,7 +10,7 @@ import pytest
 from amcash.domain.vocabulary import masked
 from amcash.ledger import sweeper as sweeping
 from amcash.ledger.handover import Journal, Journals, Marks
-from amcash.ledger.lane import Lane
+from amcash.ledger.lane import ThreadLane
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreBusyError, StoreError, StoreLostError
 from amcash.ledger.sweeper import Sweeper
@@ -340,7 +340,7 @@ def test_cancellations_and_marks_go_through_the_lane_that_writes(store, clock):
     approved(store, *NUMBERS[:2])
     marks = Marks()
     writer = Settler(store, lambda: REGISTER, clock, grace=GRACE, marks=marks)
-    lane = Lane(
+    lane = ThreadLane(
         "writes",
         writer.settle,
         batch_commands_max=10,

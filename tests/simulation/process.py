@@ -18,7 +18,7 @@ from amcash.edge.exchange import Exchange, Reply
 from amcash.edge.pipeline import Pipeline
 from amcash.ledger import register as registers
 from amcash.ledger.handover import Journal, JournalError, Journals, Marks
-from amcash.ledger.lane import IDLE_S, Lane, QueueFullError
+from amcash.ledger.lane import IDLE_S, QueueFullError, ThreadLane
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreError
 from amcash.ledger.sweeper import SWEEP_EVERY_S, Sweeper
@@ -165,8 +165,8 @@ class Process:
         )
         self.reader = WatchedSettler(self.other, self.watch, self._clock, shards=self.shards)
         limits = {"batch_commands_max": shape.batch_max, "queue_commands_max": self.queue_max}
-        self.writes = Lane("w", self.writer.settle, budget_s=self.budget_s, when_idle=self.writer.flush, **limits)
-        self.reads = Lane("r", self.reader.consult, budget_s=self.budget_s, **limits)
+        self.writes = ThreadLane("w", self.writer.settle, budget_s=self.budget_s, when_idle=self.writer.flush, **limits)
+        self.reads = ThreadLane("r", self.reader.consult, budget_s=self.budget_s, **limits)
         self.sweeper = Sweeper(
             self.other,
             lambda job: Waited(self, self._hand_in(job)),

@@ -8,6 +8,7 @@ import asyncio
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -79,21 +80,79 @@ class Waiting(Generic[Job, Result]):
     future: "asyncio.Future[Result] | Future[Result]"
 
 
-def hand_back(batch: Sequence[Waiting[Job, Result]], results: Sequence[Result], budgets: Budgets[Result]) -> None:
-    """Give the results to those who wait on another thread, and to the event loop those of its own, all at once."""
-    answers: list[tuple[asyncio.Future[Result], Result]] = []
-    for item, result in zip(batch, results, strict=True):
-        if isinstance(item.future, Future):
-            item.future.set_result(result)
-        else:
-            answers.append((item.future, result))
-    if answers:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            answers[0][0].get_loop().call_soon_threadsafe(budgets.answer, answers)
+class Lane(ABC, Generic[Job, Result]):
+    """Where jobs are handed in: a bounded queue, and the time budgets of those who wait. Who carries them differs.
+
+    Args:
+        queue_commands_max: the most that may wait.
+        budget_s: how long a job may take, in seconds (R-TIME-1).
+    """
+
+    def __init__(self, *, queue_commands_max: int, budget_s: float) -> None:
+        self._queue_commands_max = queue_commands_max
+        self._budgets: Budgets[Result] = Budgets(budget_s)
+        self._stopped = False
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to work."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Finish what waits, and end."""
+
+    @property
+    @abstractmethod
+    def waiting(self) -> int:
+        """How many jobs wait."""
+
+    @abstractmethod
+    def _put(self, item: Waiting[Job, Result]) -> None:
+        """Let a job wait for its turn; called on the thread that handed it in."""
+
+    async def submit(self, job: Job) -> Result:
+        """Hand in one job and wait for its result, at most for the time budget.
+
+        Cancelling this call, or running out of budget, withdraws a job that has not begun. One that has begun is
+        finished all the same: nothing that happens to a request reaches its commit.
+
+        Raises:
+            QueueFullError: nothing was done.
+            BudgetOverError: whether anything was done is not known yet.
+        """
+        if self._stopped or self.waiting >= self._queue_commands_max:
+            raise QueueFullError
+        future = self._budgets.begin(asyncio.get_running_loop())
+        self._put(Waiting(job, future))
+        return await future
+
+    def hand_in(self, job: Job) -> "Future[Result]":
+        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget or a limit.
+
+        Raises:
+            QueueFullError: the lane has stopped; nothing was done.
+        """
+        if self._stopped:
+            raise QueueFullError
+        future: Future[Result] = Future()
+        self._put(Waiting(job, future))
+        return future
+
+    def _hand_back(self, batch: Sequence[Waiting[Job, Result]], results: Sequence[Result]) -> None:
+        """Give the results to those who wait on another thread, and to the event loop those of its own, all at once."""
+        answers: list[tuple[asyncio.Future[Result], Result]] = []
+        for item, result in zip(batch, results, strict=True):
+            if isinstance(item.future, Future):
+                item.future.set_result(result)
+            else:
+                answers.append((item.future, result))
+        if answers:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                answers[0][0].get_loop().call_soon_threadsafe(self._budgets.answer, answers)
 
 
-class Lane(Generic[Job, Result]):
-    """One thread, one batch at a time.
+class ThreadLane(Lane[Job, Result]):
+    """One thread of this process, one batch at a time.
 
     Args:
         name: of the thread.
@@ -119,16 +178,14 @@ class Lane(Generic[Job, Result]):
         on_batch: Callable[[int], None] = lambda _size: None,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(queue_commands_max=queue_commands_max, budget_s=budget_s)
         self._work = work
         self._batch_commands_max = batch_commands_max
-        self._queue_commands_max = queue_commands_max
-        self._budgets: Budgets[Result] = Budgets(budget_s)
         self._gather_s = gather_s
         self._last_batch = 0
         self._on_batch = on_batch
         self._when_idle = when_idle
         self._queue: queue.SimpleQueue[Waiting[Job, Result] | None] = queue.SimpleQueue()
-        self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -146,36 +203,8 @@ class Lane(Generic[Job, Result]):
         """How many jobs wait."""
         return self._queue.qsize()
 
-    async def submit(self, job: Job) -> Result:
-        """Hand in one job and wait for its result, at most for the time budget.
-
-        Cancelling this call, or running out of budget, withdraws a job that has not begun. One that has begun is
-        finished all the same: nothing that happens to a request reaches its commit.
-
-        Raises:
-            QueueFullError: nothing was done.
-            BudgetOverError: whether anything was done is not known yet.
-        """
-        self._refuse_if_full()
-        future = self._budgets.begin(asyncio.get_running_loop())
-        self._queue.put(Waiting(job, future))
-        return await future
-
-    def hand_in(self, job: Job) -> "Future[Result]":
-        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget or a limit.
-
-        Raises:
-            QueueFullError: the lane has stopped; nothing was done.
-        """
-        if self._stopped:
-            raise QueueFullError
-        future: Future[Result] = Future()
-        self._queue.put(Waiting(job, future))
-        return future
-
-    def _refuse_if_full(self) -> None:
-        if self._stopped or self._queue.qsize() >= self._queue_commands_max:
-            raise QueueFullError
+    def _put(self, item: Waiting[Job, Result]) -> None:
+        self._queue.put(item)
 
     def _run(self) -> None:
         while self.step(IDLE_S):
@@ -194,7 +223,7 @@ class Lane(Generic[Job, Result]):
         self._last_batch = len(batch)
         if batch:
             self._on_batch(len(batch))
-            hand_back(batch, self._work([item.job for item in batch]), self._budgets)
+            self._hand_back(batch, self._work([item.job for item in batch]))
         else:
             self._when_idle()
         return running

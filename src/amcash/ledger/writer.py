@@ -8,7 +8,6 @@ A message is a batch, and a batch is a transaction. Two are under way at most: o
 behind it, so that neither process waits for the other.
 """
 
-import asyncio
 import logging
 import os
 import pickle
@@ -29,7 +28,7 @@ from amcash.domain.commands import Cancel
 from amcash.domain.outcomes import Decision
 from amcash.domain.vocabulary import Register
 from amcash.ledger.handover import Marks
-from amcash.ledger.lane import IDLE_S, Budgets, QueueFullError, Waiting, hand_back
+from amcash.ledger.lane import IDLE_S, Lane, Waiting
 from amcash.ledger.settle import Job, Settled
 from amcash.ledger.store import StoreError, StoreLostError
 
@@ -85,7 +84,7 @@ class Told:
 
 
 class Line:
-    """One end of the line between the two processes; a message is a value, pickled, behind its length."""
+    """One end of the line between the two processes; a message is bytes behind their length."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -210,7 +209,7 @@ def _without_rows(job: Job, settled: Settled) -> Settled:
     return settled
 
 
-class WriterLane:
+class WriterLane(Lane[Job, Settled]):
     """The lane that leads to the writer: forms batches, sends them, and gives the results to who waits for them.
 
     Args:
@@ -238,17 +237,16 @@ class WriterLane:
         on_commit: Callable[[float], None] = lambda _seconds: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(queue_commands_max=queue_commands_max, budget_s=budget_s)
         self._line = line
         self._register = register
         self._marks = marks
         self._batch_commands_max = batch_commands_max
-        self._queue_commands_max = queue_commands_max
-        self._budgets: Budgets[Settled] = Budgets(budget_s)
         self._on_batch = on_batch
         self._on_commit = on_commit
         self._on_end = on_end
         self._lock = threading.Lock()
-        """Of the three below, which three threads use: the event loop's, the sweeper's and our own."""
+        """Of all that a batch is made of: the event loop's thread makes them, the sweeper's and our own."""
         self._queue: deque[Waiting[Job, Settled]] = deque()
         self._under_way: deque[list[Waiting[Job, Settled]]] = deque()
         self._answered = 0
@@ -257,7 +255,6 @@ class WriterLane:
         self._posted = 0
         """How many batches were sent."""
         self._sends_soon = False
-        self._stopped = False
         self.lost = False
         """The writer ended without being told to."""
         self._thread = threading.Thread(target=self._run, name="writes", daemon=True)
@@ -277,35 +274,13 @@ class WriterLane:
         """How many jobs wait to be sent."""
         return len(self._queue)
 
-    async def submit(self, job: Job) -> Settled:
-        """Hand in one job and wait for its result, at most for the time budget; as `Lane.submit`.
-
-        Raises:
-            QueueFullError: nothing was done.
-            BudgetOverError: whether anything was done is not known yet.
-        """
-        if self._stopped or len(self._queue) >= self._queue_commands_max:
-            raise QueueFullError
-        loop = asyncio.get_running_loop()
-        future = self._budgets.begin(loop)
-        self._queue.append(Waiting(job, future))
-        if not self._sends_soon:  # behind all that this turn of the loop still hands in
+    def _put(self, item: Waiting[Job, Settled]) -> None:
+        self._queue.append(item)
+        if isinstance(item.future, Future):
+            self._send()
+        elif not self._sends_soon:  # behind all that this turn of the loop still hands in
             self._sends_soon = True
-            loop.call_soon(self._send_now)
-        return await future
-
-    def hand_in(self, job: Job) -> "Future[Settled]":
-        """Hand in one job from a thread that has no event loop; it goes the same way, without a budget or a limit.
-
-        Raises:
-            QueueFullError: the lane has stopped; nothing was done.
-        """
-        if self._stopped:
-            raise QueueFullError
-        future: Future[Settled] = Future()
-        self._queue.append(Waiting(job, future))
-        self._send()
-        return future
+            item.future.get_loop().call_soon(self._send_now)
 
     def _send_now(self) -> None:
         self._sends_soon = False
@@ -350,7 +325,7 @@ class WriterLane:
         except Exception as error:
             log.exception("a batch could not be sent to the writer")
             self._marks.add_all(marks)
-            hand_back(batch, [StoreError(f"{type(error).__name__} while sending")] * len(batch), self._budgets)
+            self._hand_back(batch, [StoreError(f"{type(error).__name__} while sending")] * len(batch))
             return
         if len(message) > MESSAGE_BYTES_MAX and len(batch) > 1:
             half = len(batch) // 2
@@ -398,7 +373,7 @@ class WriterLane:
         try:
             self._send()  # first of all: the writer has one batch left, or none
         finally:
-            hand_back(batch, written.results, self._budgets)
+            self._hand_back(batch, written.results)
         for seconds in written.commits_s:
             self._on_commit(seconds)
 
@@ -410,4 +385,4 @@ class WriterLane:
             self._under_way.clear()
             self._queue.clear()
         failure = StoreLostError("the process that writes to the ledger has ended")
-        hand_back(lost, [failure] * len(lost), self._budgets)
+        self._hand_back(lost, [failure] * len(lost))
