@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torture import programmes
-from torture.programmes import House, Result
+from torture.place import House
+from torture.result import Result
 
 TESTS = Path(__file__).parents[1]
 LENGTHS = {  # name -> (the campaign's, the short form's)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from torture import programmes
-from torture.programmes import House, Skipped
+from torture.place import House
+from torture.programmes import Skipped
 
 SEED = 20_260_716
 
