@@ -407,7 +407,8 @@ def _writer(settings: Settings, register: Register, lock: ServerLock) -> Iterato
     def write(line: Line) -> None:
         lock.release()  # our copy: a server that is killed must not leave its lock with us
         server.collect_rarely()
-        with closing(_connect(settings)) as store:
+        with closing(SqliteStore(sqlite_path(settings.database))) as store:
+            store.checkpoint_beside(on_failure=writing.end_at_once)
             told = Told(register)
             marks = Marks(on_committed=told.marked.extend)
             settler = Settler(

@@ -160,6 +160,7 @@ class StoreContract:
             context=context,
             previous=bytes(range(32)),
         )
+        enrol(store, (ANNA, 0, 0))
         with store.write() as session:
             session.append(Book(entries=[entry]))
         with store.read() as session:

@@ -26,6 +26,7 @@ from amcash.domain.vocabulary import (
 )
 from amcash.ledger import migrations
 from amcash.ledger.records import REDEMPTION_COLUMNS, outcome_from, outcome_text, redemptions_from, request_text
+from amcash.ledger.sqlite_checkpoints import Checkpoints
 from amcash.ledger.store import (
     Purged,
     StoreBusyError,
@@ -44,8 +45,7 @@ APPLICATION_ID = 0x616D6373
 BUSY_TIMEOUT_MS = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
 WAL_PAGES_BEFORE_CHECKPOINT = 32_000
-"""128 MB. The writer itself then copies each page once, however often it was changed; so the fewer times, the better.
-But it holds the batch up, and the longer the more there is to copy."""
+"""128 MB. Of commands' connections: more than where a server's writer begins, so that beside it none of them copies."""
 PURGE_ROWS = 500
 """Outcomes in one piece of a purge: the ledger is then held for a few milliseconds."""
 
@@ -72,7 +72,7 @@ _LOAD_OUTCOMES = (
     "SELECT json_group_array(json_array(made.collector, sponsor, endpoint, made.key, hex(digest), answer, attempt, "
     "EXISTS (SELECT 1 FROM open_delivery AS open "
     "WHERE open.collector = made.collector AND open.confirmation = made.confirmation), "
-    "EXISTS (SELECT 1 FROM transfer AS moved INDEXED BY transfer_by_confirmation "
+    "EXISTS (SELECT 1 FROM transfer AS moved "
     "WHERE moved.collector = made.collector "
     "AND moved.confirmation = made.confirmation AND kind = 'cancellation'))) "
     "FROM json_each(?) AS wanted CROSS JOIN outcome AS made ON made.collector = value ->> 0 AND sponsor = value ->> 1 "
@@ -84,17 +84,14 @@ _LOAD_DELIVERIES = (
     "SELECT json_group_array(json_array(collector, confirmation, sponsor, open.key, open_until)) FROM json_each(?) "
     "CROSS JOIN open_delivery AS open ON collector = value ->> 0 AND confirmation = value ->> 1"
 )
-# Named, for without it SQLite would rather walk over all transfers of the collector.
 _SELECT_REDEMPTION = (
-    f"SELECT collector, confirmation, {REDEMPTION_COLUMNS} FROM transfer INDEXED BY transfer_by_confirmation "
-    "WHERE collector = ? AND confirmation = ?"
+    f"SELECT collector, confirmation, {REDEMPTION_COLUMNS} FROM transfer WHERE collector = ? AND confirmation = ?"
 )
 _INSERT_TRANSFER = f"INSERT INTO transfer ({_TRANSFER}) VALUES"
 _INSERT_OUTCOME = "INSERT INTO outcome VALUES"
 _UPSERT_COLLECTOR = f"INSERT INTO collector ({_COLLECTOR}) VALUES"
-_UPSERT_COLLECTOR_SET = (
-    "ON CONFLICT (number) DO UPDATE "
-    "SET cash = excluded.cash, dream = excluded.dream, transfers = excluded.transfers, chain = excluded.chain, "
+_UPSERT_COLLECTOR_SET = (  # not `transfers`: each transfer is counted as it is inserted
+    "ON CONFLICT (number) DO UPDATE SET cash = excluded.cash, dream = excluded.dream, chain = excluded.chain, "
     "cap_day = excluded.cap_day, cap_used = excluded.cap_used"
 )
 _OPEN_DELIVERY = "INSERT INTO open_delivery VALUES"
@@ -136,6 +133,7 @@ class SqliteStore:
         _refuse_old_sqlite()
         self._path = path
         self._connection = _open(path, _connect_unchanging if unchanging else _connect, create=create)
+        self._checkpoints: Checkpoints | None = None
 
     def pending(self) -> list[str]:
         """Return the names of the migrations that have not run, and change nothing.
@@ -181,9 +179,21 @@ class SqliteStore:
             finally:
                 self._connection.execute("PRAGMA query_only = OFF")
 
+    def checkpoint_beside(self, on_failure: Callable[[], None]) -> None:
+        """Copy the log into the file on a thread, for a connection that many wait for.
+
+        Args:
+            on_failure: called when the disk failed; it has to end this process and whoever else serves this ledger.
+        """
+        beside = _open(self._path, _connect, create=False)
+        self._checkpoints = Checkpoints(self._connection, beside, self._path, on_failure)
+
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+        else:
+            self._connection.close()
 
 
 class _SqliteSession:
@@ -223,10 +233,10 @@ class _SqliteSession:
     def append(self, book: Book) -> None:
         if book.probed_at is not None:
             self._execute("UPDATE heartbeat SET at = ?", (microseconds(book.probed_at),))
+        changed = [_collector_row(book.collectors[number]) for number in book.changed]
+        self._insert(_UPSERT_COLLECTOR, changed, _UPSERT_COLLECTOR_SET)  # first: a transfer is counted in its row
         self._insert(_INSERT_TRANSFER, [_transfer_row(entry) for entry in book.entries])
         self._insert(_INSERT_OUTCOME, [_outcome_row(item) for item in book.outcomes])
-        changed = [_collector_row(book.collectors[number]) for number in book.changed]
-        self._insert(_UPSERT_COLLECTOR, changed, _UPSERT_COLLECTOR_SET)
         self._insert(_OPEN_DELIVERY, [_delivery_row(book.deliveries[one]) for one in book.opened - book.closed])
         for one, until in book.prolonged.items():
             self._execute(_PROLONG_DELIVERY, (microseconds(until), *one))
@@ -278,7 +288,7 @@ def _collector_row(item: Collector) -> tuple[Value, ...]:
         int(item.allow_redemption),
         item.cash,
         item.dream,
-        item.transfers,
+        0,  # of a new one; those of any other are counted already
         None if item.cap_day is None else item.cap_day.isoformat(),
         item.cap_used,
         item.chain,

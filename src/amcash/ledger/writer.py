@@ -169,6 +169,11 @@ def _live(line: Line, work: Callable[[Line], None]) -> NoReturn:
         os._exit(status)
 
 
+def end_at_once() -> NoReturn:
+    """End the writer in the midst of whatever it does, on any thread, as a crash would."""
+    os._exit(1)
+
+
 def write(
     line: Line, settle: Callable[[Sequence[Job]], list[Settled]], flush: Callable[[], None], marks: Marks, told: Told
 ) -> None:

@@ -8,15 +8,16 @@ CREATE TABLE collector (
     allow_redemption  INTEGER NOT NULL CHECK (allow_redemption IN (0, 1)),
     cash              INTEGER NOT NULL CHECK (cash >= 0),       -- R-LED-4
     dream             INTEGER NOT NULL CHECK (dream >= 0),
-    transfers         INTEGER NOT NULL CHECK (transfers >= 0),  -- the number of the last one
+    transfers         INTEGER NOT NULL CHECK (transfers >= 0),  -- the number of the last one; the ledger itself counts
     cap_day           TEXT,                                     -- the latest on which the collector has redeemed
     cap_used          INTEGER NOT NULL CHECK (cap_used >= 0 AND (cap_day IS NOT NULL OR cap_used = 0)),
     chain             BLOB    NOT NULL CHECK (length(chain) = 32)
 ) STRICT, WITHOUT ROWID;
 
 -- Append-only (R-LED-1): nothing is ever updated or deleted here, and the triggers below see to it.
--- With rowids, so that the transfers of a batch lie together on the newest pages. Were the table laid out by its primary
--- key, each would change a page of its own, and often split it.
+-- With rowids, so that the transfers of a batch lie together on the newest pages, and with one index, for it is each
+-- index that changes a page here and there. A collector's numbers have none, and are unique all the same: a transfer must
+-- bear the number after the one that its collector's row counts, and is counted there.
 CREATE TABLE transfer (
     collector     TEXT    NOT NULL,
     seq           INTEGER NOT NULL CHECK (seq >= 1),
@@ -42,25 +43,23 @@ CREATE TABLE transfer (
     offer_id      TEXT,
     cap_day       TEXT,
     reason        TEXT,
-    previous      BLOB    NOT NULL CHECK (length(previous) = 32),
-    PRIMARY KEY (collector, seq)
+    previous      BLOB    NOT NULL CHECK (length(previous) = 32)
 ) STRICT;
 
 -- One redemption a confirmation number (R-CONF-1), and at most one reversal or cancellation of it (R-REV-1).
-CREATE UNIQUE INDEX transfer_by_confirmation
-    ON transfer (collector, confirmation, (kind <> 'redemption')) WHERE confirmation IS NOT NULL;
+CREATE UNIQUE INDEX transfer_by_confirmation ON transfer (collector, confirmation, (kind <> 'redemption'));
 
 CREATE TRIGGER transfer_is_never_updated BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-LED-4: the primary key alone allows a gap
-WHEN NEW.seq > 1
-    AND NOT EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq - 1)
+CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-LED-4
+WHEN NOT EXISTS (SELECT 1 FROM collector WHERE number = NEW.collector AND transfers = NEW.seq - 1)
 BEGIN SELECT RAISE(ABORT, 'a transfer must follow the one before'); END;
+CREATE TRIGGER transfer_is_counted AFTER INSERT ON transfer
+BEGIN UPDATE collector SET transfers = NEW.seq WHERE number = NEW.collector; END;
 -- REPLACE deletes without asking the trigger below, unless a connection chose to; so it must not begin. Its victim can
--- be named by any of the three that are unique; NEW.rowid is that of no row (-1) where the statement gives none.
+-- be named by either of the two that are unique; NEW.rowid is that of no row (-1) where the statement gives none.
 CREATE TRIGGER transfer_is_never_replaced BEFORE INSERT ON transfer
 WHEN EXISTS (SELECT 1 FROM transfer WHERE rowid = NEW.rowid)
-    OR EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector AND seq = NEW.seq)
     OR (NEW.confirmation IS NOT NULL AND EXISTS (
         SELECT 1 FROM transfer WHERE collector = NEW.collector AND confirmation = NEW.confirmation
             AND (kind <> 'redemption') = (NEW.kind <> 'redemption')))
