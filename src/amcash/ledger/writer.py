@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -35,6 +36,9 @@ from amcash.ledger.store import StoreError, StoreLostError
 log = logging.getLogger(__name__)
 
 UNDER_WAY_MAX: Final = 2
+AWAKE_S: Final = 0.001
+"""So long after a batch of several commands the writer stays awake, for the next one is about to come: a core that has
+gone to sleep, above all a virtual one, may take as long to wake as a commit takes."""
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a batch of more than one command: so many under way have room in the line, and the event loop never waits for it.
 One command is a fraction of that."""
@@ -102,8 +106,18 @@ class Line:
             with suppress(OSError):
                 self._end.shutdown(socket.SHUT_RDWR)
 
-    def heard(self, wait_s: float) -> bool:
-        """Tell whether a message, or the end, has come within a time."""
+    def heard(self, wait_s: float, *, awake_s: float = 0.0) -> bool:
+        """Tell whether a message, or the end, has come within a time.
+
+        Args:
+            wait_s: so long, in seconds, the thread sleeps at most.
+            awake_s: so long, before, it stays awake and looks again and again, whenever nobody else wants its core.
+        """
+        until = time.perf_counter() + awake_s
+        while time.perf_counter() < until:
+            if self._poll.poll(0):
+                return True
+            os.sched_yield()
         return bool(self._poll.poll(wait_s * 1000))
 
     def receive(self) -> bytes | None:
@@ -186,8 +200,11 @@ def write(
         marks: what `settle` and `flush` take along.
         told: where `settle` and `flush` leave what the server wants to know.
     """
+    awake_s = AWAKE_S if len(os.sched_getaffinity(0)) > 1 else 0.0  # of one core the server needs all
+    settled = 0
     while True:
-        if not line.heard(IDLE_S):
+        if not line.heard(IDLE_S, awake_s=awake_s if settled > 1 else 0.0):
+            settled = 0
             flush()  # what could not be written with its batch
             if told.marked:
                 line.send(pickle.dumps(told.take(None, [])))
@@ -204,6 +221,7 @@ def write(
         else:
             flush()
             results = []
+        settled = len(results)
         line.send(pickle.dumps(told.take(batch.number, results), pickle.HIGHEST_PROTOCOL))
 
 
