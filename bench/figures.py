@@ -35,6 +35,7 @@ POSTGRES = Run("postgresql", "redeem")
 POSTGRES_WORKERS = Run("postgresql-workers", "redeem")
 POSTGRES_ALONE = Run("postgresql", "redeem", 1)
 POSTGRES_BIG = Run("postgresql-big", "redeem")
+POSTGRES_PROCESS = Run("postgresql-process", "redeem")
 POSTGRES_ECHO = Run("postgresql", "echo")
 POSTGRES_INQUIRE = Run("postgresql", "inquire")
 POSTGRES_UNDELIVERED = Run("postgresql-undelivered", "redeem")
@@ -49,7 +50,7 @@ BARE = Run("bare", "echo")
 
 ORDER = (
     *(SQLITE_BIG, SQLITE_UNDELIVERED, SQLITE, POSTGRES_WORKERS, PGBENCH),
-    *(POSTGRES, POSTGRES_UNDELIVERED, POSTGRES_BIG, PLAIN),
+    *(POSTGRES, POSTGRES_UNDELIVERED, POSTGRES_BIG, POSTGRES_PROCESS, PLAIN),
     *(POSTGRES_INQUIRE, SQLITE_INQUIRE, SQLITE_ECHO, BARE, POSTGRES_ECHO),
     *(POSTGRES_ALONE, PGBENCH_ALONE, SQLITE_ALONE),
 )
@@ -113,7 +114,13 @@ RATIOS = (
         Bar(1.2, 1.5),
     ),
     Ratio("pgbench-sqlite", "redemptions/s on SQLite ÷ the same pgbench tps", SQLITE, PGBENCH, Bar(1.5, 2.0)),
-    Ratio("plain", "redemptions/s ÷ the plain alternative, both PostgreSQL", POSTGRES, PLAIN, Bar(8)),
+    Ratio(
+        "plain",
+        "redemptions/s ÷ the plain alternative, both PostgreSQL, one process each",
+        POSTGRES_PROCESS,
+        PLAIN,
+        Bar(8),
+    ),
     Ratio("echo", "echoes/s on PostgreSQL ÷ the bare HTTP limit", POSTGRES_ECHO, BARE, Bar(0.5)),
     Ratio("echo-sqlite", "echoes/s on SQLite ÷ the bare HTTP limit", SQLITE_ECHO, BARE, Bar(0.5)),
     Ratio("inquire", "inquiries/s ÷ redemptions/s, PostgreSQL", POSTGRES_INQUIRE, POSTGRES, Bar(1.2)),

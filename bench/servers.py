@@ -78,11 +78,11 @@ def add_client(database: str) -> None:
 
 @contextmanager
 def serving_amcash(
-    database: str, folder: Path, count: int, *, workers: int = 1, delivery: bool = True
+    database: str, folder: Path, count: int, *, workers: int = 1, program: str | None = None
 ) -> Iterator[Server]:
-    """Serve the ledger at `database`, in so many processes."""
-    program = ["-m", "amcash"] if delivery else [HERE / "undelivered.py"]
-    words: list[str | Path] = [sys.executable, *program, "serve", "--port", "0", "--database", database]
+    """Serve the ledger at `database`, with so many workers; by a program of this folder where one is named."""
+    run = ["-m", "amcash"] if program is None else [HERE / program]
+    words: list[str | Path] = [sys.executable, *run, "serve", "--port", "0", "--database", database]
     words += ["--workers", str(workers)] if workers > 1 else []
     rotated = amcash("client", "rotate", members.CLIENT, "--json", "--database", database)
     with _started(words, folder) as (process, log):

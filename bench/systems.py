@@ -22,6 +22,8 @@ from servers import Server
 HERE = Path(__file__).parent
 MEMBERS = 100_000
 MEMBERS_BIG = 1_000_000
+VARIANTS = {"-undelivered": "undelivered.py", "-process": "one_process.py"}
+"""By the end of a system's name: the program that is amcash but for one thing."""
 WORKERS = 2
 """Processes of the system that has several."""
 REDEMPTIONS_PER_MEMBER_BIG = 2
@@ -125,9 +127,9 @@ class Systems:
         servers.fill(database, self._folder, MEMBERS)
         self.settle_down(database)
         workers = WORKERS if system.endswith("-workers") else 1
-        delivery = not system.endswith("-undelivered")
+        program = next((name for end, name in VARIANTS.items() if system.endswith(end)), None)
         return self._stack.enter_context(
-            servers.serving_amcash(database, self._folder, MEMBERS, workers=workers, delivery=delivery)
+            servers.serving_amcash(database, self._folder, MEMBERS, workers=workers, program=program)
         )
 
     def _measure_pgbench(self, connections: int, seconds: int) -> Measurement:

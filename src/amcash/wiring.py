@@ -20,7 +20,7 @@ from amcash.access.tokens import Tokens, new_signing_key
 from amcash.domain.vocabulary import Register
 from amcash.edge import server
 from amcash.edge.app import Edge, make_app
-from amcash.edge.logs import RequestLog, let_stdout_go, write_to_shared_stdout, write_to_stdout
+from amcash.edge.logs import RequestLog, let_stdout_go, write_to_shared_stdout
 from amcash.edge.metrics import Metrics, Shared
 from amcash.edge.turns import Board
 from amcash.edge.workers import Workers, WorkersError
@@ -227,7 +227,7 @@ def serve(
                 stack.callback(lock.release)
             prepare(store)
             register = _first_register(store, sandbox=settings.sandbox)
-        writer = None if lock is None else stack.enter_context(_writer(settings, register, lock))
+        writer = stack.enter_context(_writer(settings, register, lock)) if settings.workers == 1 else None
         listener = server.listen(settings.host, settings.port)
         address = settings.listening_at(listener.getsockname()[1])
         if settings.workers == 1:
@@ -267,7 +267,7 @@ class _Place:
     on_ready: Callable[[], None]
     siblings: _Siblings | None = None
     writer: Line | None = None
-    """To the process that writes, where the ledger has one writer; else each process writes itself."""
+    """To the process that writes, where one process serves; several write themselves."""
     described: Described | None = None
     """The programme file, to which a sandbox goes back."""
 
@@ -326,7 +326,8 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
     journal = Journal(folder)
     journals = Journals(folder, journal, shards=settings.ledger_shards)
     journals.standing()  # refused now, and not in every round of the sweeper, where one cannot be read
-    marks = Marks(on_committed=journal.committed, shards=settings.ledger_shards)
+    # Of a ledger with shards whoever writes divides them.
+    marks = Marks(on_committed=journal.committed, shards=settings.ledger_shards if writer is None else 1)
     without_writer = _EndsWithTheWriter()
     lanes = _lanes(connected, place, watch, metrics, marks, without_writer)
     sweeper = Sweeper(
@@ -341,8 +342,7 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
     )
     port = place.listener.getsockname()[1]
     address = settings.address if settings.port else settings.address.removesuffix(":0") + f":{port}"
-    write = write_to_stdout if siblings is None and writer is None else write_to_shared_stdout
-    request_log = RequestLog(write if settings.log_requests else None)
+    request_log = RequestLog(write_to_shared_stdout if settings.log_requests else None)
     edge = Edge(
         service=Service(
             lanes.writes,
@@ -401,16 +401,27 @@ def _serve_with(connected: Callable[[], Store], place: _Place) -> None:
 
 
 @contextmanager
-def _writer(settings: Settings, register: Register, lock: ServerLock) -> Iterator[Line]:
-    """Have a process that writes to the ledger in a file, and give the line to it; at the end wait for its own."""
+def _writer(settings: Settings, register: Register, lock: ServerLock | None) -> Iterator[Line]:
+    """Have a process that writes to the ledger, and give the line to it; at the end wait for its own.
+
+    Args:
+        settings: the values in force.
+        register: in force until the line brings another.
+        lock: on a ledger in a file.
+    """
 
     def write(line: Line) -> None:
-        lock.release()  # our copy: a server that is killed must not leave its lock with us
+        if lock is not None:
+            lock.release()  # our copy: a server that is killed must not leave its lock with us
         server.collect_rarely()
-        with closing(SqliteStore(sqlite_path(settings.database))) as store:
-            store.checkpoint_beside(on_failure=writing.end_at_once)
+        with closing(_connect(settings)) as store:
+            awake_s = 0.0
+            if isinstance(store, SqliteStore):
+                store.checkpoint_beside(on_failure=writing.end_at_once)
+                if len(os.sched_getaffinity(0)) > 1:  # of one core the server needs all
+                    awake_s = writing.AWAKE_S
             told = Told(register)
-            marks = Marks(on_committed=told.marked.extend)
+            marks = Marks(on_committed=told.marked.extend, shards=settings.ledger_shards)
             settler = Settler(
                 store,
                 lambda: told.register,
@@ -418,8 +429,9 @@ def _writer(settings: Settings, register: Register, lock: ServerLock) -> Iterato
                 told.commits_s.append,
                 grace=timedelta(seconds=settings.delivery_grace_s),
                 marks=marks,
+                shards=settings.ledger_shards,
             )
-            writing.write(line, settler.settle, settler.flush, marks, told)
+            writing.write(line, settler.settle, settler.flush, marks, told, awake_s=awake_s)
 
     try:
         pid, line = writing.start(write)
@@ -506,7 +518,7 @@ def _lanes(
 
 
 def _lane_in_thread(store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks) -> CommandLane:
-    """Return a lane that settles on a thread of this process: where the database does most of the work itself."""
+    """Return a lane that settles on a thread of this process: where several serve, they use all cores already."""
     settings = place.settings
     settler = Settler(
         store,
@@ -523,7 +535,7 @@ def _lane_in_thread(store: Store, place: _Place, watch: registers.Watch, metrics
         batch_commands_max=settings.batch_commands_max,
         queue_commands_max=settings.queue_commands_max,
         budget_s=settings.budget_ms / 1000,
-        gather_s=0.0 if place.siblings is None else settings.batch_wait_us / 1_000_000,
+        gather_s=settings.batch_wait_us / 1_000_000,
         on_batch=metrics.batch.labels("writes").observe,
         when_idle=settler.flush,
     )

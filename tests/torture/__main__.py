@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torture import programmes
-from torture.place import House
+from torture.place import ALONE, KINDS, House
 from torture.result import Result
 
 TESTS = Path(__file__).parents[1]
@@ -45,20 +45,22 @@ class Step:
 
     @property
     def name(self):
-        kind = next((word for word in self.words if word in {"sqlite", "postgres"}), "")
+        kind = next((word for word in self.words if word in KINDS), "")
         return f"{self.programme.__name__.replace('_', ' ')} {kind}".strip()
 
 
 def steps(lengths, seed):
     """Return the programmes of a campaign; what is done on both databases is shared out."""
-    kills, cuts, operations = (lengths[name] for name in ("kills", "cuts", "operations"))
+    kills, cuts, commit_cuts, operations = (lengths[name] for name in ("kills", "cuts", "commit_cuts", "operations"))
     times = max(1, kills // 10)
     return [
         Step(programmes.kills, ("sqlite", kills, seed)),
         Step(programmes.kills, ("postgres", max(5, kills // 2), seed)),
+        Step(programmes.kills, (ALONE, max(5, kills // 4), seed)),
         Step(programmes.cuts, ("sqlite", cuts - cuts // 3, seed)),
         Step(programmes.cuts, ("postgres", cuts // 3, seed)),
-        Step(programmes.commit_cuts, (lengths["commit_cuts"], seed)),
+        Step(programmes.commit_cuts, ("postgres", commit_cuts - commit_cuts // 3, seed)),
+        Step(programmes.commit_cuts, (ALONE, commit_cuts // 3, seed)),
         Step(programmes.duplicates, (lengths["duplicates"], seed)),
         Step(programmes.full_disk, (times, seed)),
         Step(programmes.failing_fsync, ("sqlite", times, seed)),
@@ -76,9 +78,9 @@ PLANTED = (  # bug, programme, its arguments: about the least that finds it ever
     ("journal_not_read", programmes.kills, ("sqlite", 8)),
     ("journal_not_written", programmes.kills, ("sqlite", 8)),
     ("sweeper_asleep", programmes.cuts, ("sqlite", 100)),
-    ("sweeper_takes_what_is_not_marked", programmes.commit_cuts, (160,)),
+    ("sweeper_takes_what_is_not_marked", programmes.commit_cuts, ("postgres", 160)),
     ("key_in_its_own_transaction", programmes.kills, ("sqlite", 12)),
-    ("blind_resettle", programmes.commit_cuts, (20,)),
+    ("blind_resettle", programmes.commit_cuts, ("postgres", 20)),
     ("stale_inquiries", programmes.history, ("sqlite", 2_000)),
 )
 
@@ -166,7 +168,7 @@ def main():
     names = ("kills", "cuts", "commit_cuts", "duplicates", "full_disk", "failing_fsync", "history")
     parser.add_argument("what", choices=["campaign", "planted", *names])
     parser.add_argument("bugs", nargs="*", help="of planted: only these")
-    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="postgres")
     parser.add_argument("--count", type=int, default=20, help="of one programme")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--short", action="store_true", help="at most two minutes")
@@ -182,7 +184,7 @@ def main():
         good = planted(given.bugs, seed)
     else:
         programme = getattr(programmes, given.what)
-        on_one = programme in {programmes.commit_cuts, programmes.duplicates, programmes.full_disk}
+        on_one = programme in {programmes.duplicates, programmes.full_disk}
         words = (given.count, seed) if on_one else (given.database, given.count, seed)
         print(f"SEED={seed}", flush=True)
         with House() as house:

@@ -18,6 +18,9 @@ from torture.tills import Till, work
 GRACE_S = 1
 TILLS = 16
 WORKERS = 3
+ALONE = "postgres alone"
+KINDS = ("sqlite", "postgres", ALONE)
+"""A ledger in a file; one in PostgreSQL, for `WORKERS` processes that each write; the same, for one and its writer."""
 BACK_MAX_S = 60.0
 HURT_S = 30.0
 WIDE_CAP = "1000000.00"
@@ -186,8 +189,8 @@ async def place(house, kind, seed, accounts, *, cap=WIDE_CAP, planted=None, wire
     with tempfile.TemporaryDirectory(prefix="amcash-torture-", ignore_cleanup_errors=True) as name:
         home = Path(folder or name)
         database, postmaster, workers = f"sqlite:///{home}/ledger.db", None, 1
-        if kind == "postgres":
-            postmaster, workers = await house.postmaster(), WORKERS
+        if kind != "sqlite":
+            postmaster, workers = await house.postmaster(), 1 if kind == ALONE else WORKERS
             database = postmaster.new_ledger(f"torture_{time.monotonic_ns()}")
         service = Service(
             home,

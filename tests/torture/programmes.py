@@ -15,10 +15,10 @@ from pathlib import Path
 from postgres.cutting import Wire
 from torture import proxy as faults
 from torture.journal import Handed, Patience
-from torture.place import BACK_MAX_S, GRACE_S, TILLS, WORKERS, collectors, place
+from torture.place import ALONE, BACK_MAX_S, GRACE_S, KINDS, TILLS, WORKERS, collectors, place
 from torture.result import Result
 
-BACK_S = {"sqlite": 4.0, "postgres": 6.0}
+BACK_S = {"sqlite": 4.0, "postgres": 6.0, ALONE: 6.0}
 """From a kill -9 of the service to the first approved redemption, at most."""
 SLOW = "back too late"
 OPERATIONS_A_ROUND = 30_000
@@ -57,7 +57,7 @@ async def kills(house, kind, count, seed, planted=None, *, back_s=BACK_S):
             await asyncio.sleep(0.3)
         result.verdict = await here.judged()
         result.notes.append(", ".join(f"{number} {victim}" for victim, number in done.items()))
-        if kind == "postgres":
+        if kind != "sqlite":
             result.notes.append(f"the slowest to come back: {slowest[1]}, {slowest[0]:.1f} s")
         if here.given_up:
             result.notes.append(f"ended by itself and started again {here.given_up} times")
@@ -77,7 +77,7 @@ async def _kill_all(here):
 
 
 async def _kill_both(here):
-    """Of the two processes of a ledger in a file: both at once; killed alone, the server leaves its writer a moment."""
+    """Of a server and its writer both at once; killed alone, the server leaves its writer a moment."""
     await here.service.kill(*here.service.all_pids())
     gone = time.monotonic()
     await here.service.started()
@@ -85,7 +85,7 @@ async def _kill_both(here):
 
 
 async def _kill_writer(here):
-    """Of the two processes of a ledger in a file: the server ends with it, by itself."""
+    """Of a server and its writer: the server ends with it, by itself."""
     (writer,) = here.service.children()
     await here.service.kill(writer)
     await here.service.children_gone([here.service.process.pid])
@@ -135,6 +135,7 @@ KILLS = {
         "postmaster": _kill_postmaster,
     },
 }
+KILLS[ALONE] = KILLS["sqlite"] | {name: KILLS["postgres"][name] for name in ("backend", "postmaster")}
 
 
 async def cuts(house, kind, count, seed, planted=None):
@@ -172,7 +173,7 @@ async def cuts(house, kind, count, seed, planted=None):
 PATIENCES = [Patience.GIVES_UP] * 5 + [Patience.INSISTS] * 4 + [Patience.LATE]
 
 
-async def commit_cuts(house, count, seed, planted=None):
+async def commit_cuts(house, kind, count, seed, planted=None):
     """Cut the wire between service and PostgreSQL when a COMMIT has arrived and before its answer gets back.
 
     Now and then right behind the answer, and then the database is away: what is handed over now cannot be marked.
@@ -183,9 +184,9 @@ async def commit_cuts(house, count, seed, planted=None):
         wires.append(Wire(url))
         return wires[0].url
 
-    result = Result("cuts inside COMMIT", "postgres", count, "cuts")
+    result = Result("cuts inside COMMIT", kind, count, "cuts")
     try:
-        async with place(house, "postgres", seed, collectors(64), planted=planted, wired=wired) as here:
+        async with place(house, kind, seed, collectors(64), planted=planted, wired=wired) as here:
             (wire,) = wires
             async with here.load(gives_up=0.1):
                 for number in range(count):
@@ -406,7 +407,7 @@ async def run(programme, house, *words):
     try:
         result = await programme(house, *words)
     except Skipped as why:
-        kind = next((word for word in words if word in {"sqlite", "postgres"}), "sqlite")
+        kind = next((word for word in words if word in KINDS), "sqlite")
         result = Result(programme.__name__.replace("_", " "), kind, 0, "", skipped=str(why))
     result.seconds = time.monotonic() - began
     return result

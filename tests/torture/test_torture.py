@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from torture import programmes
-from torture.place import House
+from torture.place import ALONE, House
 from torture.programmes import Skipped
 
 SEED = 20_260_716
@@ -29,7 +29,7 @@ def assert_found_nothing(result):
     assert result.ok
 
 
-@pytest.mark.parametrize(("kind", "count"), [("sqlite", 3), ("postgres", 5)])
+@pytest.mark.parametrize(("kind", "count"), [("sqlite", 3), ("postgres", 5), (ALONE, 5)])
 def test_kill_9_loses_doubles_and_cancels_nothing(house, kind, count):
     # How soon the service is back is `make torture`'s to measure: here other tests are at work beside it.
     assert_found_nothing(attacked(house, programmes.kills, kind, count, back_s={kind: programmes.BACK_MAX_S}))
@@ -41,8 +41,9 @@ def test_an_answer_that_was_cut_is_the_truth_for_who_asks_again_and_cancelled_fo
     assert result.verdict.cancelled
 
 
-def test_a_connection_cut_inside_a_commit_leaves_the_truth(house):
-    assert_found_nothing(attacked(house, programmes.commit_cuts, 8))
+@pytest.mark.parametrize("kind", ["postgres", ALONE])
+def test_a_connection_cut_inside_a_commit_leaves_the_truth(house, kind):
+    assert_found_nothing(attacked(house, programmes.commit_cuts, kind, 8))
 
 
 def test_a_request_submitted_in_parallel_to_several_processes_debits_once(house):

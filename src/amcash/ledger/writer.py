@@ -1,4 +1,4 @@
-"""The writer: a process of its own that settles batches, where a ledger has one writer; and the lane that leads to it.
+"""The writer: a process of its own that settles batches, beside one that serves; and the lane that leads to it.
 
 One interpreter runs Python for HTTP or for the ledger, never for both at once; two processes do. They live and die
 together: the writer ends when the other's end of the *line* closes, however that came; and a server without its writer
@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 
 UNDER_WAY_MAX: Final = 2
 AWAKE_S: Final = 0.001
-"""So long after a batch of several commands the writer stays awake, for the next one is about to come: a core that has
-gone to sleep, above all a virtual one, may take as long to wake as a commit takes."""
+"""For a ledger in a file: a core that has gone to sleep, above all a virtual one, may take as long to wake as a commit
+takes. A database in processes of its own needs the core itself."""
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a batch of more than one command: so many under way have room in the line, and the event loop never waits for it.
 One command is a fraction of that."""
@@ -189,7 +189,13 @@ def end_at_once() -> NoReturn:
 
 
 def write(
-    line: Line, settle: Callable[[Sequence[Job]], list[Settled]], flush: Callable[[], None], marks: Marks, told: Told
+    line: Line,
+    settle: Callable[[Sequence[Job]], list[Settled]],
+    flush: Callable[[], None],
+    marks: Marks,
+    told: Told,
+    *,
+    awake_s: float = 0.0,
 ) -> None:
     """Settle batch after batch until the line closes: what the writer does.
 
@@ -199,8 +205,8 @@ def write(
         flush: writes the marks that wait.
         marks: what `settle` and `flush` take along.
         told: where `settle` and `flush` leave what the server wants to know.
+        awake_s: so long after a batch of several it stays awake, for the next one is about to come.
     """
-    awake_s = AWAKE_S if len(os.sched_getaffinity(0)) > 1 else 0.0  # of one core the server needs all
     settled = 0
     while True:
         if not line.heard(IDLE_S, awake_s=awake_s if settled > 1 else 0.0):
