@@ -14,7 +14,7 @@ from amcash import cli, wiring
 def main() -> None:
     """Do what `amcash` does, with a server that writes itself and, being alone, waits for no company."""
     os.environ.setdefault("AMCASH_BATCH_WAIT_US", "0")
-    wiring._writer = lambda *_: nullcontext(None)  # type: ignore[assignment, return-value]
+    wiring._writer = lambda *_: nullcontext(None)  # type: ignore[assignment, return-value]  # noqa: SLF001 -- as above
     cli.main()
 
 

@@ -50,7 +50,7 @@ class Settings:
     batch_commands_max: int = field(default=256, metadata={"least": 1, "most": 10_000})
     batch_wait_us: int = field(default=500, metadata={"least": 0, "most": 10_000})
     """With several workers: so long a batch waits for more, where the one before held several. Each process's batches
-    are small, and the database pays for a batch, whatever its size. One process alone fills them while it commits."""
+    are small, and the database pays for a batch, whatever its size. One server alone fills them while it commits."""
     ledger_shards: int = field(default=1, metadata={"least": 1, "most": 1_024})
     """Over how many shards a distributed database spreads the collectors: a transaction touches one of them."""
     queue_commands_max: int = field(default=10_000, metadata={"least": 1, "most": 1_000_000})

@@ -431,6 +431,7 @@ def _writer(settings: Settings, register: Register, lock: ServerLock | None) -> 
                 marks=marks,
                 shards=settings.ledger_shards,
             )
+            line.send(writing.READY)
             writing.write(line, settler.settle, settler.flush, marks, told, awake_s=awake_s)
 
     try:
@@ -438,6 +439,8 @@ def _writer(settings: Settings, register: Register, lock: ServerLock | None) -> 
     except OSError as error:
         raise StoreUnusableError(f"the process that writes to the ledger cannot be started: {error.strerror}") from None
     try:
+        if line.receive() != writing.READY:
+            raise StoreUnusableError("the process that writes to the ledger could not open it; why stands above")
         yield line
     finally:
         line.close()

@@ -194,7 +194,30 @@ import os
 from amcash.cli import main
 from amcash.ledger import writer
 
-writer.write = lambda *_: os.kill(os.getpid(), 9)
+writer.write = lambda *_, **__: os.kill(os.getpid(), 9)
+main()
+"""
+
+
+def test_a_writer_that_cannot_open_the_ledger_is_an_error_of_the_start(tmp_path):
+    database = f"sqlite:///{tmp_path}/ledger.db"
+    run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
+    words = ["-c", CANNOT_OPEN, "serve", "--sandbox", "--port", "0", "--database", database]
+    ended = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True, timeout=60)
+    assert "the process that writes to the ledger could not open it" in refused(ended)
+    assert "no connection is left" in ended.stdout
+    assert "http://" not in ended.stdout, "it never listened"
+
+
+CANNOT_OPEN = """
+from amcash import wiring
+from amcash.cli import main
+from amcash.ledger.store import StoreUnusableError
+
+def refuse(_settings):
+    raise StoreUnusableError("no connection is left")
+
+wiring._connect = refuse
 main()
 """
 

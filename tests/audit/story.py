@@ -232,6 +232,8 @@ class Snapshot:
             "DROP TRIGGER transfer_is_never_updated",
             "DROP TRIGGER transfer_is_never_deleted",
             "DROP TRIGGER transfer_is_never_replaced",
+            "DROP TRIGGER collector_counts_what_was_inserted",
+            "DROP TRIGGER collector_with_transfers_stays",
             "PRAGMA ignore_check_constraints = ON",
         )
 

@@ -74,6 +74,17 @@ _AGAIN = (
 DAMAGE = {
     # numbers
     "a deleted transfer leaves a gap": ([f"DELETE FROM transfer {_of(ANNE, 8)}"], ANNE, "R-LED-3", "8 is missing"),
+    "a double number is found": (
+        [
+            _NO_INDEX,
+            "DROP TRIGGER transfer_follows_the_one_before",
+            "DROP TRIGGER transfer_is_counted",
+            _copied(ANNE, 8, 8),
+        ],
+        ANNE,
+        "R-LED-3",
+        "a number stands twice: 8 comes where 9 should",
+    ),
     "two deleted transfers leave a gap": (
         [f"DELETE FROM transfer {_of(ANNE, 8)}", f"DELETE FROM transfer {_of(ANNE, 9)}"],
         ANNE,

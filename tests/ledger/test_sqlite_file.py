@@ -393,6 +393,63 @@ def test_replace_cannot_rewrite_a_transfer_even_on_a_strangers_connection(tmp_pa
     assert made
 
 
+_ANNA_AGAIN = "SELECT number, 1, 1, 1, 0, 0, 0, NULL, 0, chain FROM collector"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE collector SET transfers = transfers - 1",
+        "UPDATE collector SET transfers = transfers + 1",
+        "UPDATE collector SET transfers = 0",
+        "UPDATE OR REPLACE collector SET transfers = 9",
+        "DELETE FROM collector",
+        "INSERT INTO collector SELECT '80000000002', 1, 1, 1, 0, 0, 7, NULL, 0, chain FROM collector",
+    ],
+)
+def test_nobody_but_the_ledger_counts_the_transfers_of_a_collector(tmp_path, harm):
+    stranger, rows = strangers(tmp_path)
+    with pytest.raises(sqlite3.IntegrityError, match=r"itself counts|append-only"):
+        stranger.execute(harm)
+    assert stranger.execute("SELECT transfers FROM collector").fetchall() == [(len(rows),)]
+    stranger.close()
+
+
+def test_a_collector_that_was_replaced_cannot_begin_anew(tmp_path):
+    stranger, rows = strangers(tmp_path)
+    stranger.execute(f"INSERT OR REPLACE INTO collector {_ANNA_AGAIN}")  # as a connection may that asks no trigger
+    first = list(rows[0])
+    first[1], first[9] = 1, None
+    with pytest.raises(sqlite3.IntegrityError, match="must follow the one before"):
+        stranger.execute(f"INSERT INTO transfer VALUES ({', '.join('?' * len(first))})", first)
+    assert stranger.execute("SELECT * FROM transfer ORDER BY seq").fetchall() == rows
+    stranger.close()
+
+
+@pytest.mark.parametrize("further", [-1, 0, 2, 100])
+def test_a_double_number_and_a_gap_are_refused_on_a_strangers_connection(tmp_path, further):
+    stranger, rows = strangers(tmp_path)
+    row = list(rows[-1])
+    row[1], row[9] = row[1] + further, "9999999999999999"
+    with pytest.raises(sqlite3.IntegrityError, match="must follow the one before"):
+        stranger.execute(f"INSERT INTO transfer VALUES ({', '.join('?' * len(row))})", row)
+    stranger.close()
+
+
+def strangers(tmp_path):
+    """Return a connection that is not ours to a ledger with three transfers of one collector, and the transfers."""
+    path = tmp_path / "ledger.db"
+    store = SqliteStore(path, create=True)
+    store.migrate()
+    enrol(store, (ANNA, 1900, 545))
+    settle(store, redeem())
+    store.close()
+    stranger = sqlite3.connect(path)
+    rows = stranger.execute("SELECT * FROM transfer ORDER BY seq").fetchall()
+    assert [row[1] for row in rows] == [1, 2, 3]
+    return stranger, rows
+
+
 def test_a_link_is_no_second_ledger(tmp_path):
     path, link = tmp_path / "ledger.db", tmp_path / "link.db"
     SqliteStore(path, create=True).close()

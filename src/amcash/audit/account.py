@@ -74,7 +74,9 @@ class Account:
 
     def _follow(self, row: TransferRow) -> None:
         expected = self.seq + 1
-        if row.seq != expected:
+        if row.seq < expected:
+            self.found("R-LED-3", f"a number stands twice: {row.seq} comes where {expected} should", row.seq)
+        elif row.seq > expected:
             missing = f"transfer {expected} is" if row.seq == expected + 1 else f"{expected} to {row.seq - 1} are"
             self.found("R-LED-3", f"the numbering has a gap before transfer {row.seq}: {missing} missing", row.seq)
         if row.previous != self.chain:

@@ -41,7 +41,9 @@ CANDIDATES_MAX = 1_000
     help="Open /till and /sandbox/: clocks, faults, a journal; secrets of the file count. Never in production.",
 )
 @click.option(
-    "--workers", metavar="N", help="Processes that serve, on PostgreSQL. An SQLite ledger has one, and one that writes."
+    "--workers",
+    metavar="N",
+    help="Processes that serve and write, on PostgreSQL. One, as ever on SQLite, has another beside it that writes.",
 )
 @click.option(
     "--unsafe-durability",

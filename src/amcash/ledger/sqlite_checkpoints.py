@@ -32,9 +32,10 @@ class Checkpoints:
         writes: the connection; used by one thread.
         beside: another connection to the same file, for this alone.
         path: of the file.
-        on_failure: called, on either thread, when the disk failed. What it has not taken it may forget, and then only
-            the log still has it; but SQLite goes by what it has copied so far. So the processes that have this ledger
-            open must end: the first to open it again copies the whole log. It is not to return.
+        on_failure: called, on either thread, when the disk failed, or something else that must not. It has to end the
+            process: what the disk has not taken it may forget, and then only the log still has it; but SQLite goes by
+            what it has copied so far, and forgets that only when no process has this ledger open any more. The first
+            to open it then copies the whole log.
         begin_pages: of the log, from which it is copied.
         few_pages: that the writer may copy itself.
     """
@@ -58,7 +59,9 @@ class Checkpoints:
         # stays open until both connections are closed.
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copies")
+        self._thread.submit(os.getpid)  # begins it now: where there is no room for it nothing was committed yet
         self._copying: Future[int] | None = None
+        self._of_the_log_before: Future[int] | None = None
         self._asked = 0
         """How long the log was when the thread was asked to copy it."""
         self._pages = 0
@@ -84,15 +87,26 @@ class Checkpoints:
         self._descriptor = -1
 
     def _committed(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        """Go on where it is time to: called by SQLite after each commit, with how long the log is now."""
+        """Go on where it is time to: called by SQLite after each commit, with how long the log is now.
+
+        It raises nothing: what is committed must not be answered as if it were not.
+        """
+        try:
+            self._look(pages)
+        except Exception as error:
+            log.exception("the log of the ledger's file cannot be copied")
+            self._fail(error)
+        return apsw.SQLITE_OK
+
+    def _look(self, pages: int) -> None:
         if self._copying is not None and self._copying.done():
             self._take(self._copying, pages)
         if pages < self._pages:  # it was begun anew
             self._copied, self._due, self._overtaken = 0, self._begin_pages, False
+            self._of_the_log_before = self._copying
         self._pages = pages
         if self._copying is None and pages >= self._due:
             self._go_on(pages)
-        return apsw.SQLITE_OK
 
     def _go_on(self, pages: int) -> None:
         if pages - self._copied <= self._few_pages:
@@ -105,10 +119,11 @@ class Checkpoints:
             self._take(self._copying, pages)
 
     def _take(self, copying: Future[int], pages: int) -> None:
-        copied = copying.result()
         self._copying = None
-        if copied > pages:  # of the log as it was before it was begun anew
-            copied = 0
+        copied = copying.result()
+        if copying is self._of_the_log_before:
+            self._copied = 0
+            return
         reached_the_end = copied >= self._asked
         self._overtaken = reached_the_end and 2 * (pages - copied) > copied - self._copied
         self._copied = copied
@@ -139,5 +154,9 @@ class Checkpoints:
         return copied
 
     def _fail(self, error: Exception) -> None:
-        log.critical("the disk did not take the ledger's pages", extra={"why": str(error)})
+        log.critical(
+            "the disk did not take the ledger's pages; end every program that has this ledger open, see to the disk, "
+            "and start again",
+            extra={"why": str(error)},
+        )
         self._on_failure()

@@ -4,8 +4,8 @@ One interpreter runs Python for HTTP or for the ledger, never for both at once; 
 together: the writer ends when the other's end of the *line* closes, however that came; and a server without its writer
 ends, too. What was being written then is as after any crash: found under its idempotency key, or undelivered (R-DLV-3).
 
-A message is a batch, and a batch is a transaction. Two are under way at most: one is being committed and one is waiting
-behind it, so that neither process waits for the other.
+A message is a batch, and a batch is a transaction, with shards one each. Two are under way at most: one is being
+committed and one is waiting behind it, so that neither process waits for the other.
 """
 
 import logging
@@ -181,6 +181,10 @@ def _live(line: Line, work: Callable[[Line], None]) -> NoReturn:
         log.exception("the writer failed")
     finally:
         os._exit(status)
+
+
+READY: Final = b"ready"
+"""What the writer says first, once it has the ledger open."""
 
 
 def end_at_once() -> NoReturn:

@@ -1,4 +1,4 @@
--- The ledger. Every table about a collector has the collector number first in its primary key (invariant 5).
+-- The ledger. Every table about a collector has the collector number first in its primary key or index (invariant 5).
 -- Times are whole microseconds since 1970 UTC; days are ISO dates in the programme's zone.
 
 CREATE TABLE collector (
@@ -51,11 +51,24 @@ CREATE UNIQUE INDEX transfer_by_confirmation ON transfer (collector, confirmatio
 
 CREATE TRIGGER transfer_is_never_updated BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer  -- R-LED-4
+-- No gap and no double number (R-LED-4): a transfer bears the number after the one that its collector's row counts, and
+-- that row begins at 0, stays, and counts what was just inserted, whoever writes to it. The first has none before it.
+CREATE TRIGGER transfer_follows_the_one_before BEFORE INSERT ON transfer
 WHEN NOT EXISTS (SELECT 1 FROM collector WHERE number = NEW.collector AND transfers = NEW.seq - 1)
+    OR (NEW.seq = 1 AND EXISTS (SELECT 1 FROM transfer WHERE collector = NEW.collector))
 BEGIN SELECT RAISE(ABORT, 'a transfer must follow the one before'); END;
 CREATE TRIGGER transfer_is_counted AFTER INSERT ON transfer
 BEGIN UPDATE collector SET transfers = NEW.seq WHERE number = NEW.collector; END;
+CREATE TRIGGER collector_begins_without_transfers BEFORE INSERT ON collector
+WHEN NEW.transfers <> 0
+BEGIN SELECT RAISE(ABORT, 'the ledger itself counts the transfers'); END;
+CREATE TRIGGER collector_counts_what_was_inserted BEFORE UPDATE OF transfers ON collector
+WHEN NEW.transfers <> OLD.transfers AND NOT (NEW.transfers = OLD.transfers + 1 AND EXISTS (
+    SELECT 1 FROM transfer WHERE rowid = last_insert_rowid() AND collector = NEW.number AND seq = NEW.transfers))
+BEGIN SELECT RAISE(ABORT, 'the ledger itself counts the transfers'); END;
+CREATE TRIGGER collector_with_transfers_stays BEFORE DELETE ON collector
+WHEN OLD.transfers <> 0
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 -- REPLACE deletes without asking the trigger below, unless a connection chose to; so it must not begin. Its victim can
 -- be named by either of the two that are unique; NEW.rowid is that of no row (-1) where the statement gives none.
 CREATE TRIGGER transfer_is_never_replaced BEFORE INSERT ON transfer
