@@ -33,6 +33,26 @@ def describe_after(folder: Path) -> dict[str, float]:
     return {"load_average_after": round(os.getloadavg()[0], 2), "fsync_ms_after": round(fsync_ms(folder), 3)}
 
 
+def warm(folder: Path) -> int:
+    """Read every ledger in a folder once, whatever its database; return how many bytes that were.
+
+    Some systems take back memory that nobody has asked for in a while, though there is enough. Then the first to touch
+    a page waits for the disk, and which ledger that hits depends on which was written first.
+    """
+    return sum(_read(path) for path in sorted(folder.rglob("*")) if path.is_file() and "pg_wal" not in path.parts)
+
+
+def _read(path: Path) -> int:
+    size = 0
+    with path.open("rb", buffering=0) as file:
+        while part := file.read(_READ_BYTES):
+            size += len(part)
+    return size
+
+
+_READ_BYTES = 4 * 1024 * 1024
+
+
 def fsync_ms(folder: Path) -> float:
     """Return what one small durable write costs here, in milliseconds, median: what bounds a single commit."""
     times = []
