@@ -326,6 +326,7 @@ def test_what_is_on_the_screen_is_read_again_in_the_other_language(cashier, coll
     cashier.present(collector)
     cashier.press("Ask for the offer")
     cashier.reads("For the day")
+    cashier.exchanges(1)  # explained, too: that comes a moment later
     english = cashier.page.locator("body").inner_text()
     cashier.speak("fr")
     cashier.reads("Pour la journée")
