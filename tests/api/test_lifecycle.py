@@ -181,11 +181,16 @@ def test_a_server_whose_writer_was_killed_ends_with_a_sentence_and_has_lost_noth
         assert again.till().redeem().code == "0000"
 
 
-def test_a_writer_that_cannot_even_begin_ends_the_server_with_the_same_sentence(tmp_path):
+def served_by(program, tmp_path):
+    """Serve a ledger by a program that breaks something first; return how it ended."""
     database = f"sqlite:///{tmp_path}/ledger.db"
     run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
-    words = ["-c", WITHOUT_WRITER, "serve", "--sandbox", "--port", "0", "--database", database]
-    ended = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True, timeout=60)
+    words = ["-c", program, "serve", "--sandbox", "--port", "0", "--database", database]
+    return subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_a_writer_that_cannot_even_begin_ends_the_server_with_the_same_sentence(tmp_path):
+    ended = served_by(WITHOUT_WRITER, tmp_path)
     assert "the process that writes to the ledger ended" in refused(ended)
 
 
@@ -200,10 +205,7 @@ main()
 
 
 def test_a_writer_that_cannot_open_the_ledger_is_an_error_of_the_start(tmp_path):
-    database = f"sqlite:///{tmp_path}/ledger.db"
-    run_command("load", str(PROGRAMME), "--sandbox", "--database", database)
-    words = ["-c", CANNOT_OPEN, "serve", "--sandbox", "--port", "0", "--database", database]
-    ended = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True, timeout=60)
+    ended = served_by(CANNOT_OPEN, tmp_path)
     assert "the process that writes to the ledger could not open it" in refused(ended)
     assert "no connection is left" in ended.stdout
     assert "http://" not in ended.stdout, "it never listened"
