@@ -24,8 +24,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 run: setup ## a sandbox with the sample programme on port 8080: a till for the browser, and curl lines to paste
 	$(BIN)/amcash serve --sandbox --programme sample-programme.toml --database $(DATABASE) --port $(PORT)
 
+# Compiled first: the tests start hundreds of processes, and where the environment says PYTHONDONTWRITEBYTECODE each of
+# them would compile what it imports.
 test: setup ## the fast suite
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m compileall -q src tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
 
 # Its lengths, each with a default of its own: SEEDS EXAMPLES KILLS CUTS COMMIT_CUTS DUPLICATES OPERATIONS
 LENGTHS := SEED SEEDS EXAMPLES KILLS CUTS COMMIT_CUTS DUPLICATES OPERATIONS

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -44,6 +45,8 @@ from amcash.ledger.sweeper import Sweeper
 from amcash.wire.decode import Rejection, Scope, decode
 from amcash.wire.encode import encode, encode_rejection
 from model.naive import ANY_FRENCH, NaiveProgramme
+
+pytestmark = pytest.mark.no_cover  # what chance comes by is not covered by a test; and counting doubles the time
 
 EXAMPLES = os.environ.get("AMCASH_MODEL_EXAMPLES")
 STEPS_PER_EXAMPLE = 30

@@ -19,6 +19,14 @@ def picture(shown, name, **options):
         shown.screenshot(path=IMAGES / f"{name}.png", **options)
 
 
+def stands_in(figure, text):
+    """Whether a balance can be read in a text; confirmation numbers, keys and trace ids, drawn by lot, have any digits.
+
+    They are 12 digits and more, decimal or hexadecimal.
+    """
+    return figure in re.sub(r"[0-9a-f]{12,}", "(drawn)", text)
+
+
 @dataclass
 class Cashier:
     page: object

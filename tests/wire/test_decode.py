@@ -420,6 +420,7 @@ PATTERNS = {
 }
 
 
+@pytest.mark.no_cover  # as in tests/model
 @given(_requests(), st.just(["application/json"]) | HEADERS, st.just([]) | KEYS, st.booleans())
 @example((ECHO, b"[" * 16_384), ["application/json"], [], False)
 @example((ECHO, b"[" * 8_192 + b"]" * 8_192), ["application/json"], [], False)
@@ -482,6 +483,7 @@ def test_the_way_of_ordinary_requests_only_finds_what_the_careful_way_finds(endp
     assert usual == careful
 
 
+@pytest.mark.no_cover  # as in tests/model
 @given(_requests())
 @settings(max_examples=1000, derandomize=True, database=None, deadline=None)
 def test_so_it_does_for_any_bytes(sent):
@@ -497,6 +499,7 @@ def test_the_samples_are_ordinary_requests(endpoint):
     assert wire._ORDINARY[endpoint](REQUESTS[endpoint]) == wire._ORDINARY[endpoint](with_more) == request(endpoint)
 
 
+@pytest.mark.no_cover  # as in tests/model
 def test_the_strategies_reach_commands_of_every_endpoint_as_well_as_rejections():
     """Else the test above would say little."""
     seen = set()
