@@ -9,7 +9,8 @@ from pathlib import Path
 import apsw
 
 WRITES = 200
-BLOCK = b"x" * 4096
+PAGE_BYTES = 4096
+BLOCK = b"x" * PAGE_BYTES
 
 
 def describe(folder: Path) -> dict[str, str | float]:
@@ -38,19 +39,21 @@ def warm(folder: Path) -> int:
 
     Some systems take back memory that nobody has asked for in a while, though there is enough. Then the first to touch
     a page waits for the disk, and which ledger that hits depends on which was written first.
+
+    It is read as the services read it, a page here and there: what is read in long pieces ext4 keeps in memory in long
+    pieces since Linux 6.16, and a page that is then written into one was measured to cost 20 times as much CPU.
     """
     return sum(_read(path) for path in sorted(folder.rglob("*")) if path.is_file() and "pg_wal" not in path.parts)
 
 
 def _read(path: Path) -> int:
     size = 0
+    page = bytearray(PAGE_BYTES)
     with path.open("rb", buffering=0) as file:
-        while part := file.read(_READ_BYTES):
-            size += len(part)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        while read := file.readinto(page):
+            size += read
     return size
-
-
-_READ_BYTES = 4 * 1024 * 1024
 
 
 def fsync_ms(folder: Path) -> float:

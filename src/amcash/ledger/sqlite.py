@@ -44,8 +44,8 @@ APPLICATION_ID = 0x616D6373
 
 BUSY_TIMEOUT_MS = 1_500
 """A counted number of these waits (settle.BUSY_RETRIES_MAX) has to fit into a request's time budget (R-TIME-1)."""
-WAL_PAGES_BEFORE_CHECKPOINT = 32_000
-"""128 MB. Of commands' connections: more than where a server's writer begins, so that it comes before them."""
+WAL_PAGES_BEFORE_CHECKPOINT = 64_000
+"""256 MB. Of commands' connections: more than where a server's writer begins, so that it comes before them."""
 PURGE_ROWS = 500
 """Outcomes in one piece of a purge: the ledger is then held for a few milliseconds."""
 

@@ -17,8 +17,9 @@ import apsw
 
 log = logging.getLogger(__name__)
 
-BEGIN_PAGES: Final = 16_000
-"""64 MB. A page that changed often is copied once; but what is copied at once also holds the disk up at once."""
+BEGIN_PAGES: Final = 32_000
+"""128 MB. A page that changed often is copied once, and the disk is asked more seldom; a killed server's log is read
+when the next one begins."""
 FEW_PAGES: Final = 1_000
 """So many the writer copies itself, between two commits: some milliseconds."""
 AGAIN_PAGES: Final = 500
