@@ -30,7 +30,7 @@ from amcash.ledger import writer as writing
 from amcash.ledger.handover import Journal, Journals, Marks
 from amcash.ledger.lane import ThreadLane
 from amcash.ledger.population import Described
-from amcash.ledger.settle import Settler
+from amcash.ledger.settle import Job, Settled, Settler
 from amcash.ledger.sqlite import ServerLock, SqliteStore, may_be_written
 from amcash.ledger.store import Store, StoreLostError, StoreUnusableError
 from amcash.ledger.sweeper import Sweeper
@@ -504,6 +504,10 @@ def _lanes(
             on_batch=metrics.batch.labels("writes").observe,
             on_commit=metrics.commit.observe,
             on_end=without_writer,
+            # Marks are the writer's alone.
+            alone=_lane_in_thread(connected(), place, watch, metrics, Marks(shards=settings.ledger_shards))
+            if is_postgres(settings.database)
+            else None,
         )
     )
     reader = Settler(connected(), watch, utc_now, shards=settings.ledger_shards)
@@ -520,7 +524,9 @@ def _lanes(
     return _Lanes(writes, reads)
 
 
-def _lane_in_thread(store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks) -> CommandLane:
+def _lane_in_thread(
+    store: Store, place: _Place, watch: registers.Watch, metrics: Metrics, marks: Marks
+) -> ThreadLane[Job, Settled]:
     """Return a lane that settles on a thread of this process: where several serve, they use all cores already."""
     settings = place.settings
     settler = Settler(

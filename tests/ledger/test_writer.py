@@ -19,7 +19,7 @@ from amcash.domain.codes import Code
 from amcash.domain.commands import Cancel
 from amcash.ledger import writer as writing
 from amcash.ledger.handover import Marks
-from amcash.ledger.lane import BudgetOverError, QueueFullError
+from amcash.ledger.lane import BudgetOverError, QueueFullError, ThreadLane
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreError, StoreLostError
 from amcash.ledger.writer import Line, Told, WriterLane, Written
@@ -52,7 +52,7 @@ class Works:
 class Running:
     """A lane and its writer."""
 
-    def __init__(self, *, held=False, batch=100, queue=1_000, budget_s=LONG_S, settle=None, marks=None):
+    def __init__(self, *, held=False, batch=100, queue=1_000, budget_s=LONG_S, settle=None, marks=None, alone=None):
         ours, theirs = socket.socketpair()
         self.told = Told(REGISTER)
         self.work = settle(self.told) if settle else Works(self.told, held=held)
@@ -72,6 +72,8 @@ class Running:
             on_batch=self.sizes.append,
             on_commit=self.commits_s.append,
             on_end=self.ended.set,
+            alone=alone
+            and ThreadLane("here", alone, batch_commands_max=batch, queue_commands_max=queue, budget_s=budget_s),
         )
         self.flushes = True
         self.thread = threading.Thread(target=self._write, daemon=True)
@@ -231,6 +233,104 @@ async def test_a_failure_of_ours_ends_the_server_and_leaves_nobody_waiting():
         assert await asyncio.to_thread(one.ended.wait, LONG_S)
         assert one.lane.lost
         one.ours.close()
+
+
+class Here:
+    """Settles in the server's process; its first batch is held up until the test says so, if it says so."""
+
+    def __init__(self, *, held=False):
+        self.jobs = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        if not held:
+            self.may_end.set()
+
+    def __call__(self, jobs):
+        self.jobs += jobs
+        self.begun.set()
+        assert self.may_end.wait(LONG_S)
+        return [f"{job} done here" for job in jobs]
+
+
+@in_a_loop
+async def test_who_comes_alone_is_settled_in_the_servers_own_process():
+    here = Here()
+    async with running(alone=here) as one:
+        for job in ("first", "second", "third"):
+            await until(lambda: one.lane._alone.at_rest)
+            assert await one.lane.submit(job) == f"{job} done here"
+    assert (here.jobs, one.work.batches) == (["first", "second", "third"], [])
+
+
+@in_a_loop
+async def test_who_finds_somebody_settled_here_goes_to_the_writer():
+    here = Here(held=True)
+    async with running(alone=here) as one:
+        first = asyncio.create_task(one.lane.submit("first"))
+        await asyncio.to_thread(here.begun.wait, LONG_S)
+        assert await asyncio.gather(*map(one.lane.submit, (2, 3))) == ["2 done", "3 done"]
+        here.may_end.set()
+        assert await first == "first done here"
+    assert here.jobs == ["first"]
+
+
+@in_a_loop
+async def test_who_finds_the_writer_at_work_or_a_batch_gathering_waits_for_the_writer():
+    here = Here(held=True)
+    async with running(alone=here, held=True) as one:
+        first = asyncio.create_task(one.lane.submit("first"))
+        await asyncio.to_thread(here.begun.wait, LONG_S)
+        (second,) = await submitted(one.lane, ["second"])
+        await asyncio.to_thread(one.work.begun.wait, LONG_S)
+        here.may_end.set()
+        await first
+        await until(lambda: one.lane._alone.at_rest)
+        (third,) = await submitted(one.lane, ["third"])
+        one.work.may_end.set()
+        assert [await second, await third] == ["second done", "third done"]
+
+
+@in_a_loop
+async def test_of_several_who_come_in_the_same_moment_one_is_settled_here():
+    here = Here(held=True)
+    async with running(alone=here) as one:
+        tasks = await submitted(one.lane, range(5))
+        await asyncio.gather(*tasks[1:])
+        here.may_end.set()
+        assert await tasks[0] == "0 done here"
+    assert [job for batch in one.work.batches for job in batch] == [1, 2, 3, 4]
+
+
+@in_a_loop
+async def test_stopping_finishes_what_is_settled_here_and_then_refuses():
+    here = Here(held=True)
+    async with running(alone=here) as one:
+        first = asyncio.create_task(one.lane.submit("first"))
+        await asyncio.to_thread(here.begun.wait, LONG_S)
+        here.may_end.set()
+        await asyncio.to_thread(one.lane.stop)
+        assert await first == "first done here"
+        with pytest.raises(QueueFullError):
+            await one.lane.submit("second")
+
+
+@in_a_loop
+async def test_a_server_whose_writer_has_ended_settles_nothing_here_either():
+    here = Here()
+    async with running(alone=here) as one:
+        one.theirs._end.shutdown(socket.SHUT_RDWR)
+        assert await asyncio.to_thread(one.ended.wait, LONG_S)
+        with pytest.raises(QueueFullError):
+            await one.lane.submit("job")
+    assert here.jobs == []
+
+
+@in_a_loop
+async def test_marks_of_what_is_settled_here_go_to_the_writer_when_nothing_else_does():
+    """R-DLV-2."""
+    async with running(alone=Here()) as one:
+        await one.lane.submit("job")
+        one.marks.add(ANNA, "1")
+        await until(lambda: one.marked == [(ANNA, "1")])
 
 
 @in_a_loop

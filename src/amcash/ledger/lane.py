@@ -183,6 +183,8 @@ class ThreadLane(Lane[Job, Result]):
         self._batch_commands_max = batch_commands_max
         self._gather_s = gather_s
         self._last_batch = 0
+        self.at_rest = True
+        """Whether nothing waits and nothing is being done; a job that comes as another ends may find it too true."""
         self._on_batch = on_batch
         self._when_idle = when_idle
         self._queue: queue.SimpleQueue[Waiting[Job, Result] | None] = queue.SimpleQueue()
@@ -204,6 +206,7 @@ class ThreadLane(Lane[Job, Result]):
         return self._queue.qsize()
 
     def _put(self, item: Waiting[Job, Result]) -> None:
+        self.at_rest = False
         self._queue.put(item)
 
     def _run(self) -> None:
@@ -226,6 +229,7 @@ class ThreadLane(Lane[Job, Result]):
             self._hand_back(batch, self._work([item.job for item in batch]))
         else:
             self._when_idle()
+        self.at_rest = self._queue.empty()
         return running
 
     def _gather(self, wait_s: float) -> tuple[list[Waiting[Job, Result]], bool]:

@@ -29,7 +29,7 @@ from amcash.domain.commands import Cancel
 from amcash.domain.outcomes import Decision
 from amcash.domain.vocabulary import Register
 from amcash.ledger.handover import Marks
-from amcash.ledger.lane import IDLE_S, Lane, Waiting
+from amcash.ledger.lane import IDLE_S, Lane, ThreadLane, Waiting
 from amcash.ledger.settle import Job, Settled
 from amcash.ledger.store import StoreError, StoreLostError
 
@@ -255,6 +255,8 @@ class WriterLane(Lane[Job, Settled]):
         on_batch: told the size of each batch.
         on_commit: told how long each transaction took, in seconds.
         on_end: called, on a thread of its own, when the writer has ended and was not told to.
+        alone: a lane of this process for who comes when nobody else is there: on the way to the writer and back nothing
+            would be gained. None where nobody but the writer may write.
     """
 
     def __init__(  # noqa: PLR0913 -- each is one thing that may differ
@@ -269,8 +271,10 @@ class WriterLane(Lane[Job, Settled]):
         on_batch: Callable[[int], None] = lambda _size: None,
         on_commit: Callable[[float], None] = lambda _seconds: None,
         on_end: Callable[[], None] = lambda: None,
+        alone: ThreadLane[Job, Settled] | None = None,
     ) -> None:
         super().__init__(queue_commands_max=queue_commands_max, budget_s=budget_s)
+        self._alone = alone
         self._line = line
         self._register = register
         self._marks = marks
@@ -290,22 +294,33 @@ class WriterLane(Lane[Job, Settled]):
         self._sends_soon = False
         self.lost = False
         """The writer ended without being told to."""
-        self._thread = threading.Thread(target=self._run, name="writes", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="hears the writer", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
+        if self._alone is not None:
+            self._alone.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Have the writer finish what waits, and end."""
         self._stopped = True
+        if self._alone is not None:
+            self._alone.stop()
         self._send()
         self._thread.join()
 
+    async def submit(self, job: Job) -> Settled:
+        """Hand in one job and wait for its result, as every lane does; one that comes alone takes the short way."""
+        comes_alone = not (self._queue or self._under_way or self._stopped)
+        if comes_alone and self._alone is not None and self._alone.at_rest:
+            return await self._alone.submit(job)
+        return await super().submit(job)
+
     @property
     def waiting(self) -> int:
-        """How many jobs wait to be sent."""
-        return len(self._queue)
+        """How many jobs wait to be sent, or to be settled here."""
+        return len(self._queue) + (0 if self._alone is None else self._alone.waiting)
 
     def _put(self, item: Waiting[Job, Settled]) -> None:
         self._queue.append(item)
