@@ -1,16 +1,18 @@
 """What the figures depend on besides the code: the machine, what else runs on it, and what a durable write costs."""
 
+import mmap
 import os
 import platform
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import apsw
 
 WRITES = 200
-PAGE_BYTES = 4096
-BLOCK = b"x" * PAGE_BYTES
+BLOCK = b"x" * 4096
 
 
 def describe(folder: Path) -> dict[str, str | float]:
@@ -34,26 +36,27 @@ def describe_after(folder: Path) -> dict[str, float]:
     return {"load_average_after": round(os.getloadavg()[0], 2), "fsync_ms_after": round(fsync_ms(folder), 3)}
 
 
-def warm(folder: Path) -> int:
-    """Read every ledger in a folder once, whatever its database; return how many bytes that were.
+@contextmanager
+def in_memory(folder: Path) -> Iterator[int]:
+    """Keep every ledger in a folder, whatever its database, in the system's memory; give how many bytes that are.
 
-    Some systems take back memory that nobody has asked for in a while, though there is enough. Then the first to touch
-    a page waits for the disk, and which ledger that hits depends on which was written first.
+    Some systems take back the memory of a file that nobody has asked for in a minute, though there is enough. Then the
+    next to touch a page waits for the disk, how often depends on how large the ledger is and which was written first.
+    Pages that some process has mapped are left alone, so this one maps them.
 
-    It is read as the services read it, a page here and there: what is read in long pieces ext4 keeps in memory in long
-    pieces since Linux 6.16, and a page that is then written into one was measured to cost 20 times as much CPU.
+    They are read as the services read them, a page here and there: what is read in long pieces ext4 keeps in memory in
+    long pieces since Linux 6.16, and a page that is then written into one was measured to cost 20 times as much CPU.
     """
-    return sum(_read(path) for path in sorted(folder.rglob("*")) if path.is_file() and "pg_wal" not in path.parts)
-
-
-def _read(path: Path) -> int:
-    size = 0
-    page = bytearray(PAGE_BYTES)
-    with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-        while read := file.readinto(page):
-            size += read
-    return size
+    with ExitStack() as mapped:
+        size = 0
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.stat().st_size and "pg_wal" not in path.parts:
+                with path.open("rb") as file:
+                    pages = mapped.enter_context(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+                pages.madvise(mmap.MADV_RANDOM)
+                size += len(pages)
+                _ = pages[:: mmap.PAGESIZE]  # touches each
+        yield size
 
 
 def fsync_ms(folder: Path) -> float:

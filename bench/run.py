@@ -119,8 +119,10 @@ class Bench:
             calm_ms = machine.fsync_ms(self._folder)
             self._load_millions()
             self._wait_for_the_disk(calm_ms)
-            self._tell(f"read {machine.warm(self._folder) / 1e9:.1f} GB once, so that the system has them in memory")
-        self._measure_pairs(self._big_ratios, self._beside_big)
+        if self._big_ratios:
+            with machine.in_memory(self._folder) as size:
+                self._tell(f"{size / 1e9:.1f} GB of ledgers are in the system's memory")
+                self._measure_pairs(self._big_ratios, self._beside_big)
         if self._wants(figures.MEMORY) and self._options.full:
             self._redeem_a_million()
         self.systems.prove()
