@@ -17,13 +17,15 @@ import pytest
 
 from amcash.domain.codes import Code
 from amcash.domain.commands import Cancel
+from amcash.domain.outcomes import Balances, Basis, Decision, Fault, Outcome
+from amcash.domain.trial import Trial
 from amcash.ledger import writer as writing
 from amcash.ledger.handover import Marks
 from amcash.ledger.lane import BudgetOverError, QueueFullError, ThreadLane
 from amcash.ledger.settle import Settler
 from amcash.ledger.store import StoreError, StoreLostError
-from amcash.ledger.writer import Line, Told, WriterLane, Written
-from ledger.examples import ANNA, NOW, REGISTER, balances, enrol, redeem
+from amcash.ledger.writer import Answer, Line, Told, WriterLane, Written
+from ledger.examples import ANNA, NOW, OFFER, REGISTER, balances, enrol, redeem
 from ledger.store_contract import GRACE, open_rows
 
 LONG_S = 60
@@ -479,9 +481,39 @@ def test_commands_cancellations_and_marks_reach_a_real_ledger_and_failures_come_
     assert again.outcome.confirmation == approved.outcome.confirmation
     assert approved.open_until == NOW + GRACE
     assert (approved.entry, approved.account, approved.redemption) == (None, None, None)
+    assert again.outcome == approved.outcome
     assert cancelled.redemption.miles == 95
     assert balances(new_store) == (1900, 0)
     assert open_rows(new_store) == []
+
+
+REFUSED = Fault("storeId", "must be 4 digits", "doit compter 4 chiffres")
+BASIS = Basis(3, 1900, NOW.date(), 0, 75_000, None, None, reduce=True)
+
+
+@pytest.mark.parametrize("open_until", [None, NOW + GRACE])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(Code.APPROVED, NOW),
+        Outcome(Code.INVALID_PARAMETER, NOW, fault=REFUSED),
+        Outcome(Code.APPROVED_SUPPRESSED, NOW, terms=OFFER.terms, confirmation="1234567890123456", units=1, miles=95),
+        Outcome(Code.DAILY_LIMIT, NOW, balances=Balances(1900, 0, None, None), basis=BASIS),
+        Outcome(
+            Code.APPROVED, NOW, balances=Balances(1900, 0, 95, 1000), unit_miles=95, unit_cents=1000, daily_limit=75
+        ),
+    ],
+)
+def test_an_answer_says_what_was_decided_and_leaves_out_what_is_written(outcome, open_until):
+    decision = Decision(outcome, replayed=True, entry="rows", account="rows", redemption="rows", open_until=open_until)
+    assert Answer.of(redeem(), decision).settled() == Decision(outcome, replayed=True, open_until=open_until)
+
+
+def test_who_cancels_or_wants_to_know_what_stood_gets_the_whole_decision():
+    decision = Decision(Outcome(Code.APPROVED, NOW), entry="rows")
+    explained = replace(decision, standing="what stood")
+    assert Answer.of(Cancel(ANNA, "1234567890123456"), decision) is decision
+    assert Answer.of(Trial(redeem(), None), explained) is explained
 
 
 @in_a_loop

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, NamedTuple, NoReturn
 
 from amcash.domain.book import OneRedemption
@@ -30,6 +31,7 @@ from amcash.domain.outcomes import Decision
 from amcash.domain.vocabulary import Register
 from amcash.ledger.handover import Marks
 from amcash.ledger.lane import IDLE_S, Lane, ThreadLane, Waiting
+from amcash.ledger.records import outcome_from, outcome_text
 from amcash.ledger.settle import Job, Settled
 from amcash.ledger.store import StoreError, StoreLostError
 
@@ -57,12 +59,32 @@ class Batch(NamedTuple):
     """The register in force, where it is another than before; without secrets, and what nobody decides by."""
 
 
+class Answer(NamedTuple):
+    """A decision on its way back, without what was there to be written, and is."""
+
+    outcome: str
+    """As the ledger keeps it: to write it down and read it is quicker than to pickle its dozen of values."""
+    replayed: bool
+    open_until: datetime | None
+
+    @classmethod
+    def of(cls, job: Job, settled: Settled) -> "Answer | Settled":
+        """Return the answer for who asked `job`; the whole decision for who cancels or wants to know what stood."""
+        if isinstance(settled, Decision) and settled.standing is None and not isinstance(job, Cancel):
+            return cls(outcome_text(settled.outcome), settled.replayed, settled.open_until)
+        return settled
+
+    def settled(self) -> Settled:
+        """Return the decision."""
+        return Decision(outcome_from(self.outcome), self.replayed, open_until=self.open_until)
+
+
 class Written(NamedTuple):
     """What comes back: for each batch, and now and again for marks alone."""
 
     number: int | None
     """Of the batch; None where nothing was asked."""
-    results: list[Settled]
+    results: list[Answer | Settled]
     """In the order of its jobs."""
     marks: list[OneRedemption]
     """That the ledger knows of now."""
@@ -79,7 +101,7 @@ class Told:
     marked: list[OneRedemption] = field(default_factory=list)
     commits_s: list[float] = field(default_factory=list)
 
-    def take(self, number: int | None, results: list[Settled]) -> Written:
+    def take(self, number: int | None, results: list[Answer | Settled]) -> Written:
         """Return what is to be told now."""
         written = Written(number, results, self.marked.copy(), self.commits_s.copy())
         self.marked.clear()
@@ -227,19 +249,12 @@ def write(
         told.register = batch.register or told.register
         marks.add_all(batch.marks)
         if batch.jobs:
-            results = [_without_rows(job, item) for job, item in zip(batch.jobs, settle(batch.jobs), strict=True)]
+            results = list(map(Answer.of, batch.jobs, settle(batch.jobs)))
         else:
             flush()
             results = []
         settled = len(results)
         line.send(pickle.dumps(told.take(batch.number, results), pickle.HIGHEST_PROTOCOL))
-
-
-def _without_rows(job: Job, settled: Settled) -> Settled:
-    """Leave out what was there to be written, and is; only who cancels wants to know what became of it."""
-    if isinstance(settled, Decision) and not isinstance(job, Cancel):
-        return Decision(settled.outcome, settled.replayed, open_until=settled.open_until, standing=settled.standing)
-    return settled
 
 
 class WriterLane(Lane[Job, Settled]):
@@ -421,7 +436,7 @@ class WriterLane(Lane[Job, Settled]):
         try:
             self._send()  # first of all: the writer has one batch left, or none
         finally:
-            self._hand_back(batch, written.results)
+            self._hand_back(batch, [item.settled() if isinstance(item, Answer) else item for item in written.results])
         for seconds in written.commits_s:
             self._on_commit(seconds)
 
