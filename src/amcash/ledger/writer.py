@@ -63,7 +63,7 @@ class Answer(NamedTuple):
     """A decision on its way back, without what was there to be written, and is."""
 
     outcome: str
-    """As the ledger keeps it: to write it down and read it is quicker than to pickle its dozen of values."""
+    """As the ledger keeps it: to write it down and read it is quicker than to pickle its dozen values."""
     replayed: bool
     open_until: datetime | None
 
@@ -249,7 +249,7 @@ def write(
         told.register = batch.register or told.register
         marks.add_all(batch.marks)
         if batch.jobs:
-            results = list(map(Answer.of, batch.jobs, settle(batch.jobs)))
+            results = [Answer.of(job, item) for job, item in zip(batch.jobs, settle(batch.jobs), strict=True)]
         else:
             flush()
             results = []
